@@ -1,0 +1,32 @@
+// Entry point of @nvmeof/bdev/nvme: namespaces as block devices, over one path or many.
+
+export { type NoPathDecision, type PathOutlook, decideNoPath } from "./availability.ts";
+export { ControllerPath } from "./controller-path.ts";
+export { type GroupEvent, type GroupOptions, NvmeGroup } from "./group.ts";
+export { type ConnectOptions, NvmeHost, connect } from "./host.ts";
+export {
+  type NamespaceIdentity,
+  identityDifference,
+  identityOf,
+  identityText,
+} from "./identity.ts";
+export { MultipathChannel } from "./multipath-channel.ts";
+export { type Fencing, MultipathDevice } from "./multipath-device.ts";
+export { NamespacePath } from "./namespace-path.ts";
+export {
+  NO_PATH,
+  type PathCandidate,
+  type PathPolicy,
+  PathSelector,
+  Rank,
+  checkPathPolicy,
+  nextPath,
+} from "./path-policy.ts";
+export {
+  type FailureFacts,
+  type RetryDecision,
+  type RetryHistory,
+  type RetryLimits,
+  decideRetry,
+  defaultRetryLimits,
+} from "./retry.ts";

@@ -1,0 +1,100 @@
+// Admin commands of a live controller as steps of a sequence, and the scans made of them.
+// Read first: @nvmeof/core sequence.ts; Base 2.0 §5.17 "Identify command", §5.16 "Get Log Page command".
+
+import {
+  type AnaLog,
+  Cns,
+  Lid,
+  NSID_LIST_MAX,
+  NvmeofError,
+  Status,
+  anaLogBytesMax,
+  codeOf,
+  decodeAnaLog,
+  decodeChangedNamespaces,
+  decodeNsidList,
+} from "@nvmeof/codec";
+import {
+  type AdminCommand,
+  type Controller,
+  type NamespaceFacts,
+  type Sequence,
+  decodeNamespace,
+  describesNamespace,
+  identifyBuffer,
+  identifyCommand,
+  logPageCommand,
+  step,
+} from "@nvmeof/core";
+
+/** Namespaces beyond this many are not looked at. */
+const NAMESPACES_MAX = 65_536;
+/** An ANA log larger than this is not read. */
+const ANA_LOG_BYTES_MAX = 1024 * 1024;
+const LOG_CHUNK_BYTES = 4096;
+
+/** Sends a command and waits for its completion. */
+function* adminOf(controller: Controller, what: string, command: AdminCommand): Sequence<void> {
+  yield* step<void>(what, controller.options.fabricsTimeoutMs, (done) =>
+    controller.admin(command, (error) => done(error)),
+  );
+}
+
+function* identifyOf(controller: Controller, cns: number, nsid: number): Sequence<Uint8Array> {
+  const data = identifyBuffer();
+  yield* adminOf(controller, "identify", identifyCommand(cns, data, { nsid }));
+  return data;
+}
+
+/** NSIDs of the active namespaces, ascending. */
+export function* activeNamespaces(controller: Controller): Sequence<number[]> {
+  const nsids: number[] = [];
+  for (;;) {
+    const after = nsids.at(-1) ?? 0;
+    const list = yield* identifyOf(controller, Cns.ActiveNamespaces, after);
+    const page = decodeNsidList(list, after);
+    nsids.push(...page);
+    if (page.length < NSID_LIST_MAX || nsids.length >= NAMESPACES_MAX) return nsids;
+  }
+}
+
+/** Facts of a namespace; undefined where there is none, or none any more. */
+export function* namespaceOf(
+  controller: Controller,
+  nsid: number,
+): Sequence<NamespaceFacts | undefined> {
+  try {
+    const identify = yield* identifyOf(controller, Cns.Namespace, nsid);
+    if (!describesNamespace(identify)) return undefined;
+    const descriptors = yield* identifyOf(controller, Cns.NamespaceDescriptors, nsid);
+    return decodeNamespace(nsid, identify, descriptors);
+  } catch (error) {
+    const status = error instanceof NvmeofError ? error.status : undefined;
+    if (status !== undefined && codeOf(status) === Status.InvalidNamespace) return undefined;
+    throw error;
+  }
+}
+
+/** Reads the log of changed namespaces, which clears it and allows the next event. */
+export function* changedNamespaces(controller: Controller): Sequence<number[] | "overflow"> {
+  const log = new Uint8Array(4096);
+  yield* adminOf(controller, "log", logPageCommand({ lid: Lid.ChangedNamespaces }, log));
+  return decodeChangedNamespaces(log);
+}
+
+/** Reads the ANA log. */
+export function* anaLog(controller: Controller): Sequence<AnaLog> {
+  const { identify } = controller.facts!;
+  const bytes = Math.min(
+    anaLogBytesMax(identify.nanagrpid, identify.mnan || identify.nn),
+    ANA_LOG_BYTES_MAX,
+  );
+  const log = new Uint8Array(Math.ceil(bytes / 4) * 4);
+  for (let offset = 0; offset < log.length; offset += LOG_CHUNK_BYTES) {
+    const piece = log.subarray(offset, Math.min(offset + LOG_CHUNK_BYTES, log.length));
+    // Only the last piece counts as having seen it: a change half way brings another event.
+    const rae = offset + LOG_CHUNK_BYTES < log.length;
+    yield* adminOf(controller, "log", logPageCommand({ lid: Lid.Ana, offset, rae }, piece));
+  }
+  return decodeAnaLog(log, identify.anagrpmax);
+}

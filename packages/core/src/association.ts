@@ -1,0 +1,50 @@
+// What one connect attempt builds: the queues of an association, and what the controller said.
+// Read first: Base 2.0 §3.3.2 "Message-based Transport Queue Model", "Association"; bring-up.ts.
+
+import type { Decoded, IdentifyController, NvmeofError } from "@nvmeof/codec";
+import type { CloseHow } from "@nvmeof/transport";
+import type { QueuePair } from "./queue-pair.ts";
+
+/** Facts of a controller, as it gave them during the bring-up that is current. */
+export interface ControllerFacts {
+  readonly cntlid: number;
+  /** CAP, both halves. */
+  readonly cap: { readonly low: number; readonly high: number };
+  /** VS, as the property has it. */
+  readonly version: number;
+  readonly identify: Decoded<typeof IdentifyController>;
+  /** The 4,096 bytes that `identify` was decoded from. */
+  readonly identifyBytes: Uint8Array;
+  /** Most bytes of one data transfer: MDTS, or our own limit where that is less. */
+  readonly transferBytesMax: number;
+  /** KATO in force, ms; 0 where keep-alive is off. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/**
+ * The queues of one association. Queues come and go as the attempt proceeds, and teardown takes what
+ * is there: nothing has to be complete to be closed.
+ */
+export class Association {
+  admin: QueuePair | undefined;
+  readonly io: QueuePair[] = [];
+  facts: ControllerFacts | undefined;
+  /** Connect was accepted: the controller knows us and can be told that we leave. */
+  enabled = false;
+
+  /** Admin queue first, then the I/O queues by QID. */
+  get queues(): QueuePair[] {
+    return this.admin === undefined ? [...this.io] : [this.admin, ...this.io];
+  }
+
+  get inflight(): number {
+    return this.queues.reduce((sum, queue) => sum + queue.inflight, 0);
+  }
+
+  /** Ends every queue, all at once, settling what is in flight on each. */
+  close(how: CloseHow, errorOf: (qid: number, cid: number) => NvmeofError): void {
+    // I/O queues first, as the specification has it; the admin queue says goodbye last.
+    for (const queue of this.queues.toReversed())
+      queue.close(how, (cid) => errorOf(queue.qid, cid));
+  }
+}

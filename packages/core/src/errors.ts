@@ -1,0 +1,193 @@
+// Errors of commands and controllers: facts and blame, never advice on retry (that is a table's job).
+// Read first: Base 2.0 §3.3.3.2.1 "Status Field Definition"; Fabrics: Base 2.0 §6.3 "Connect command".
+
+import {
+  ConnectInvalidParameter,
+  type ErrorDetails,
+  NvmeofError,
+  type Outcome,
+  Status,
+  codeOf,
+  describeStatus,
+  dnrOf,
+  hexh,
+  scOf,
+  sctOf,
+  statusOf,
+} from "@nvmeof/codec";
+
+/** SCT 3h, SC 71h "Command Aborted By Host": what the host says for a command that it ended itself. */
+export const hostAborted = (dnr: boolean): number => Status.HostAborted | statusOf(0, 0, dnr);
+
+/** SCT 3h, SC 70h "Host Pathing Error": what the host says for a command that it could not send. */
+export const hostPathError = (dnr: boolean): number => Status.HostPathError | statusOf(0, 0, dnr);
+
+/**
+ * A command completed with an error status.
+ *
+ * Raised by commands; never for a broken connection (`TransportError`), a malformed PDU
+ * (`ProtocolError`), or a command that the host ended (`AbortedError`).
+ * Source: Base 2.0 §3.3.3.2.1 "Status Field Definition".
+ */
+export class NvmeStatusError extends NvmeofError {
+  override readonly name = "NvmeStatusError";
+  declare readonly status: number;
+  /** Status Code Type (SCT), 0 to 7. */
+  readonly sct: number;
+  /** Status Code (SC) within `sct`, 0 to 255. */
+  readonly sc: number;
+  /** Do Not Retry (DNR): the same command would fail again. */
+  readonly dnr: boolean;
+
+  constructor(command: string, status: number, fabrics = false, details: ErrorDetails = {}) {
+    const { name } = describeStatus(status, { fabrics });
+    const code = `${hexh(sctOf(status), 1)}/${hexh(scOf(status))}`;
+    super("NVME_ERR_STATUS", `${command}: ${name} (${code})`, {
+      ...details,
+      status,
+      outcome: "failed",
+    });
+    this.sct = sctOf(status);
+    this.sc = scOf(status);
+    this.dnr = dnrOf(status);
+  }
+}
+
+/** Fields of Connect that a refusal may name, by IATTR and IPO. */
+const connectFields: Readonly<Record<string, string>> = {
+  "0/40": "RECFMT",
+  "0/42": "QID",
+  "0/44": "SQSIZE",
+  "0/46": "CATTR",
+  "0/48": "KATO",
+  "1/0": "HOSTID",
+  "1/16": "CNTLID",
+  "1/256": "SUBNQN",
+  "1/512": "HOSTNQN",
+};
+
+const connectHints: Readonly<Record<string, string>> = {
+  SUBNQN: "No such subsystem there. `nvmeof discover` lists those that are.",
+  HOSTNQN: "The subsystem does not know this host NQN (--hostnqn).",
+  HOSTID: "The same host ID is in use with another host NQN, or it is not valid (--hostid).",
+  CNTLID: "The controller is gone, or it is not this host's.",
+  SQSIZE: "Ask for shorter queues (--queue-size).",
+  KATO: "Ask for another keep-alive timeout (--keep-alive-tmo).",
+};
+
+/**
+ * The controller refused Connect.
+ *
+ * Source: Base 2.0 §6.3 "Connect command", "Connect Response".
+ */
+export class ConnectRejectedError extends NvmeofError {
+  override readonly name = "ConnectRejectedError";
+  declare readonly status: number;
+  /** The field that the controller objects to, such as "SUBNQN"; undefined where it named none. */
+  readonly field: string | undefined;
+  /** The refusal is final: the same Connect would be refused again. */
+  readonly permanent: boolean;
+
+  constructor(qid: number, status: number, dw0: number) {
+    const code = codeOf(status);
+    const { name } = describeStatus(status, { fabrics: true });
+    const named = code === Status.ConnectInvalidParameters ? connectField(dw0) : undefined;
+    const notAllowed = code === Status.ConnectInvalidHost;
+    super(
+      notAllowed ? "NVME_ERR_HOST_NOT_ALLOWED" : "NVME_ERR_CONNECT_REJECTED",
+      `Connect of queue ${qid} refused: ${name}${named === undefined ? "" : ` (${named})`}`,
+      {
+        phase: "fabrics-connect",
+        hint: notAllowed
+          ? "Allow this host NQN on the target, or give one that is allowed (--hostnqn)."
+          : connectHints[named ?? ""],
+        status,
+        outcome: "failed",
+      },
+    );
+    this.field = named;
+    const isWho = named === "SUBNQN" || named === "HOSTNQN" || named === "HOSTID";
+    this.permanent = dnrOf(status) || notAllowed || isWho;
+  }
+}
+
+function connectField(dw0: number): string {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, dw0, true);
+  const iattr = ConnectInvalidParameter.iattr.get(view);
+  const ipo = ConnectInvalidParameter.ipo.get(view);
+  return connectFields[`${iattr}/${ipo}`] ?? `byte ${ipo} of the ${iattr === 1 ? "data" : "SQE"}`;
+}
+
+/** A deadline of ours passed. The command, if there was one, may still be executed. */
+export class TimeoutError extends NvmeofError {
+  override readonly name = "TimeoutError";
+  /** How long was waited, ms. */
+  readonly afterMs: number;
+
+  constructor(what: string, afterMs: number, details: ErrorDetails = {}) {
+    super("NVME_ERR_TIMEOUT", `${what}: no answer within ${afterMs} ms`, {
+      outcome: "unknown",
+      status: hostAborted(false),
+      ...details,
+    });
+    this.afterMs = afterMs;
+  }
+}
+
+/** The controller did not answer Keep Alive: its association is as good as gone. */
+export class KeepAliveError extends NvmeofError {
+  override readonly name = "KeepAliveError";
+  constructor(silentMs: number) {
+    super("NVME_ERR_KEEP_ALIVE", `the controller has been silent for ${Math.round(silentMs)} ms`, {
+      hint: "It is frozen, overloaded or unreachable. A longer keep-alive timeout tolerates more.",
+    });
+  }
+}
+
+/** Why the host ended a command by itself. */
+export type AbortReason =
+  | "controller-closed" // the controller was deleted
+  | "controller-reset" // its queues were torn down, to be made anew
+  | "aborted" // the caller asked for it
+  | "not-connected" // it could not be sent, now
+  | "no-path"; // no path leads to the namespace, and none is expected in time
+
+/** A command that the host ended without an answer. */
+export class AbortedError extends NvmeofError {
+  override readonly name = "AbortedError";
+  declare readonly outcome: Outcome;
+  constructor(reason: AbortReason, outcome: Outcome, dnr: boolean, details: ErrorDetails = {}) {
+    const said = {
+      "controller-closed": "the controller was closed",
+      "controller-reset": "the controller was reset",
+      aborted: "the caller aborted it",
+      "not-connected": "the controller is not connected",
+      "no-path": "no path leads to the namespace",
+    }[reason];
+    super(`NVME_ERR_${reason.toUpperCase().replaceAll("-", "_")}`, `command ended: ${said}`, {
+      ...details,
+      status: outcome === "not-sent" ? hostPathError(dnr) : hostAborted(dnr),
+      outcome,
+    });
+  }
+}
+
+/** A request that the controller's state does not allow. */
+export class StateError extends NvmeofError {
+  override readonly name = "StateError";
+  constructor(request: string, state: string, details: ErrorDetails = {}) {
+    super("NVME_ERR_STATE", `${request} is not possible: the controller is ${state}`, {
+      outcome: "not-sent",
+      ...details,
+    });
+  }
+}
+
+/** What a controller says of itself cannot be worked with. */
+export class UnsupportedError extends NvmeofError {
+  override readonly name = "UnsupportedError";
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("NVME_ERR_UNSUPPORTED", message, details);
+  }
+}

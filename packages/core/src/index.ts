@@ -1,0 +1,81 @@
+// @nvmeof/core: queues into a controller. Everything the package exports, by name.
+
+export {
+  type AdminCommand,
+  type GetFeatureOptions,
+  type LogPageRequest,
+  abortCommand,
+  getFeatureCommand,
+  identifyBuffer,
+  identifyCommand,
+  logPageCommand,
+  propertyGetCommand,
+  propertySetCommand,
+  rawCommand,
+  sendAdmin,
+  setFeatureCommand,
+} from "./admin.ts";
+export { Association, type ControllerFacts } from "./association.ts";
+export type { CloseOptions, ClosePhase, CloseReport } from "./close.ts";
+export { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
+export { Controller, type ControllerEvent, type RequestDone } from "./controller.ts";
+export {
+  type DiscoverOptions,
+  type Discovered,
+  discover,
+  discoverAll,
+  readDiscoveryLog,
+} from "./discovery.ts";
+export {
+  type AbortReason,
+  AbortedError,
+  ConnectRejectedError,
+  KeepAliveError,
+  NvmeStatusError,
+  StateError,
+  TimeoutError,
+  UnsupportedError,
+  hostAborted,
+  hostPathError,
+} from "./errors.ts";
+export { KeepAlive, type KeepAliveInput, type KeepAliveOutput } from "./keep-alive.ts";
+export {
+  type Cell,
+  type Effect,
+  type Event,
+  type State,
+  type Transition,
+  events,
+  lifecycle,
+  states,
+} from "./lifecycle.ts";
+export {
+  type NamespaceFacts,
+  decodeNamespace,
+  describesNamespace,
+  noNamespace,
+} from "./namespace-facts.ts";
+export {
+  type CommandResult,
+  ControllerHandle,
+  type OpenControllerOptions,
+  openController,
+} from "./open-controller.ts";
+export type { ControllerOptions, HostIdentity, ResolvedOptions, TimeoutAction } from "./options.ts";
+export { FOREVER, QueuePair, type QueuePairEvents, type QueuePairOptions } from "./queue-pair.ts";
+export { type Random, seededRandom } from "./random.ts";
+export {
+  type ReconnectPolicy,
+  checkReconnectPolicy,
+  defaultReconnectPolicy,
+  delayBefore,
+  resiliencyFault,
+} from "./reconnect.ts";
+export {
+  type RunningSequence,
+  type Sequence,
+  type Step,
+  pause,
+  runSequence,
+  step,
+} from "./sequence.ts";

@@ -1,0 +1,67 @@
+// Host side of the Keep Alive timer: when to send, and when the controller counts as gone.
+// Read first: Base 2.0 §3.9 "Keep Alive"; DESIGN.md §4 (one outstanding at most, read before judging).
+
+/** What happened. */
+export type KeepAliveInput = { readonly type: "tick" } | { readonly type: "acknowledged" };
+
+/** What to do. */
+export type KeepAliveOutput =
+  { readonly type: "send" } | { readonly type: "expired"; readonly silentMs: number };
+
+/** A tick that comes this much too late says that we were stalled, not that the peer is silent. */
+const STALL_MS = 100;
+/** After a stall the sockets are read for this long before anybody is judged. */
+const GRACE_MS = 50;
+
+/** Machine: `handle` an input, `poll` to `undefined`, be back at `deadlineMs`. */
+export class KeepAlive {
+  readonly #timeoutMs: number;
+  #phase: "quiet" | "probing" | "expired" = "quiet";
+  /** Since when the controller is silent: the last acknowledgement, or the start. */
+  #heardMs: number;
+  #deadlineMs: number;
+  #output: KeepAliveOutput | undefined;
+
+  /** @param timeoutMs KATO, ms; more than 0. */
+  constructor(timeoutMs: number, nowMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#heardMs = nowMs;
+    this.#deadlineMs = nowMs + timeoutMs / 2;
+  }
+
+  handle(input: KeepAliveInput, nowMs: number): void {
+    if (this.#phase === "expired") return;
+    if (input.type === "acknowledged") {
+      this.#phase = "quiet";
+      this.#heardMs = nowMs;
+      // Probe at half time: one slow round trip must not expire a healthy controller.
+      this.#deadlineMs = nowMs + this.#timeoutMs / 2;
+      return;
+    }
+    // An early tick falls through: it is harmless, so drivers need not be exact.
+    if (nowMs < this.#deadlineMs) return;
+    if (this.#phase === "quiet") {
+      this.#phase = "probing";
+      this.#deadlineMs = Math.max(this.#heardMs + this.#timeoutMs, nowMs + this.#timeoutMs / 2);
+      this.#output = { type: "send" };
+      return;
+    }
+    if (nowMs - this.#deadlineMs > STALL_MS) {
+      // The answer may be waiting unread: our own event loop stood still.
+      this.#deadlineMs = nowMs + GRACE_MS;
+      return;
+    }
+    this.#phase = "expired";
+    this.#output = { type: "expired", silentMs: nowMs - this.#heardMs };
+  }
+
+  poll(): KeepAliveOutput | undefined {
+    const output = this.#output;
+    this.#output = undefined;
+    return output;
+  }
+
+  deadlineMs(): number {
+    return this.#phase === "expired" ? Infinity : this.#deadlineMs;
+  }
+}

@@ -1,0 +1,191 @@
+// The life of a controller as a table: every state meets every event, and each meeting is decided.
+// Read first: DESIGN.md §4. docs/state-machines.md is printed from here; the tests quantify over it.
+
+/**
+ * - `connecting`: the first attempt; nothing has ever worked.
+ * - `live`: commands flow.
+ * - `recovering`: torn down, and an attempt to connect again is under way.
+ * - `waiting`: torn down, and the next attempt is due after a delay.
+ * - `disabled`: torn down, and nobody tries until asked to.
+ * - `closing`: on the way out, whatever the peer does.
+ * - `closed`: gone. Handles that are left are dead.
+ */
+export const states = [
+  "connecting",
+  "live",
+  "recovering",
+  "waiting",
+  "disabled",
+  "closing",
+  "closed",
+] as const;
+export type State = (typeof states)[number];
+
+/**
+ * - `connected`: the attempt succeeded.
+ * - `failed`: the attempt failed, and another may fare better.
+ * - `refused`: the attempt failed for good: unknown subsystem, host not allowed, DNR.
+ * - `exhausted`: the attempt failed, and the policy has no further one.
+ * - `lost`: a queue is gone, a command or the keep-alive timed out, the controller failed.
+ * - `reset`, `disable`, `enable`, `close`: somebody asks for it.
+ * - `delayElapsed`, `lossElapsed`: timers.
+ * - `ended`: the close procedure has come to its end.
+ */
+export const events = [
+  "connected",
+  "failed",
+  "refused",
+  "exhausted",
+  "lost",
+  "reset",
+  "disable",
+  "enable",
+  "close",
+  "delayElapsed",
+  "lossElapsed",
+  "ended",
+] as const;
+export type Event = (typeof events)[number];
+
+/**
+ * - `tearDown`: drop all queues and settle everything in flight. The one teardown.
+ * - `nextAddress`: the next attempt goes to another address, where there are several.
+ * - `attempt`: start to connect.
+ * - `cancelAttempt`: stop connecting, and drop what it has built.
+ * - `startLossTimers`, `stopLossTimers`: fast-fail and loss run from the first failure to success.
+ * - `armDelay`, `disarmDelay`: the wait before the next attempt.
+ * - `goLive`: keep-alive and asynchronous events; waiting requests are answered.
+ * - `runClose`: the close procedure, which tears down by itself at the right moment.
+ * - `finish`: everything is released; whoever waits is told.
+ */
+export type Effect =
+  | "tearDown"
+  | "nextAddress"
+  | "attempt"
+  | "cancelAttempt"
+  | "startLossTimers"
+  | "stopLossTimers"
+  | "armDelay"
+  | "disarmDelay"
+  | "goLive"
+  | "runClose"
+  | "finish";
+
+export interface Transition {
+  readonly to: State;
+  readonly run: readonly Effect[];
+}
+
+/**
+ * - `ignore`: nothing is to be done, for the reason that the comment gives.
+ * - `join`: what is asked for is under way already; the request gets that one's result.
+ * - `refuse`: the request gets an error that says why.
+ * - `impossible`: a bug of ours; an assertion.
+ */
+export type Cell = Transition | "ignore" | "join" | "refuse" | "impossible";
+
+const go = (to: State, ...run: Effect[]): Transition => ({ to, run });
+
+export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> = {
+  connecting: {
+    connected: go("live", "goLive"),
+    failed: go("closing", "cancelAttempt", "runClose"), // whoever connects first wants to hear of it
+    refused: go("closing", "cancelAttempt", "runClose"),
+    exhausted: go("closing", "cancelAttempt", "runClose"),
+    lost: "ignore", // the attempt notices by itself, and fails as a whole
+    reset: "join",
+    disable: go("disabled", "cancelAttempt"),
+    enable: "join",
+    close: go("closing", "cancelAttempt", "runClose"),
+    delayElapsed: "impossible",
+    lossElapsed: "impossible", // armed by the first loss of a live controller
+    ended: "impossible",
+  },
+  live: {
+    connected: "impossible",
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: go("recovering", "tearDown", "nextAddress", "startLossTimers", "attempt"),
+    reset: go("recovering", "tearDown", "startLossTimers", "attempt"),
+    disable: go("disabled", "tearDown"),
+    enable: "ignore", // it is
+    close: go("closing", "runClose"),
+    delayElapsed: "impossible",
+    lossElapsed: "impossible",
+    ended: "impossible",
+  },
+  recovering: {
+    connected: go("live", "stopLossTimers", "goLive"),
+    failed: go("waiting", "cancelAttempt", "armDelay"),
+    refused: go("closing", "cancelAttempt", "stopLossTimers", "runClose"),
+    exhausted: go("disabled", "cancelAttempt", "stopLossTimers"),
+    lost: "ignore", // the attempt notices by itself
+    reset: "join",
+    disable: go("disabled", "cancelAttempt", "stopLossTimers"),
+    enable: "join",
+    close: go("closing", "cancelAttempt", "stopLossTimers", "runClose"),
+    delayElapsed: "impossible",
+    lossElapsed: go("closing", "cancelAttempt", "stopLossTimers", "runClose"),
+    ended: "impossible",
+  },
+  waiting: {
+    connected: "impossible",
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: "ignore", // there is nothing left to lose
+    reset: go("recovering", "disarmDelay", "attempt"), // somebody cannot wait
+    disable: go("disabled", "disarmDelay", "stopLossTimers"),
+    enable: go("recovering", "disarmDelay", "attempt"),
+    close: go("closing", "disarmDelay", "stopLossTimers", "runClose"),
+    delayElapsed: go("recovering", "attempt"),
+    lossElapsed: go("closing", "disarmDelay", "stopLossTimers", "runClose"),
+    ended: "impossible",
+  },
+  disabled: {
+    connected: "impossible",
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: "ignore",
+    reset: "refuse",
+    disable: "ignore", // it is
+    enable: go("recovering", "startLossTimers", "attempt"),
+    close: go("closing", "runClose"),
+    delayElapsed: "impossible",
+    lossElapsed: "impossible",
+    ended: "impossible",
+  },
+  closing: {
+    connected: "impossible", // cancelled attempts say nothing
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: "ignore", // the close procedure looks at the queues itself
+    reset: "refuse",
+    disable: "refuse",
+    enable: "refuse",
+    close: "join",
+    delayElapsed: "impossible",
+    lossElapsed: "impossible",
+    ended: go("closed", "finish"),
+  },
+  closed: {
+    connected: "impossible",
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: "ignore",
+    reset: "refuse",
+    disable: "refuse",
+    enable: "refuse",
+    close: "join",
+    delayElapsed: "impossible",
+    lossElapsed: "impossible",
+    ended: "impossible",
+  },
+};
+
+/** States in which commands can be sent or wait for the controller to come back. */
+export const mayComeBack: readonly State[] = ["connecting", "live", "recovering", "waiting"];

@@ -1,0 +1,116 @@
+// Options of a controller, their defaults and their limits: every wait and every queue has one.
+// Read first: ux-anchors.md §3.8 (reasons for the defaults); Base 2.0 §6.3 "Connect command".
+
+import { checkNqn, uuidBytes } from "@nvmeof/codec";
+import type { Clock, Transport } from "@nvmeof/transport";
+import { type Random, seededRandom } from "./random.ts";
+import { type ReconnectPolicy, checkReconnectPolicy } from "./reconnect.ts";
+
+/** Who the host is. The pair stays the same for a host: targets tell hosts apart by it. */
+export interface HostIdentity {
+  /** Host NQN. */
+  readonly hostNqn: string;
+  /** Host Identifier: a UUID. */
+  readonly hostId: string;
+}
+
+/** What to do when the deadline of an I/O command passes. */
+export type TimeoutAction = "none" | "abort" | "reset";
+
+/** What a controller is connected with. */
+export interface ControllerOptions extends HostIdentity {
+  /** The way to the controller; several are tried in turn, one connected at a time. */
+  readonly transport: Transport | readonly Transport[];
+  /** Default: the clock of the (first) transport. */
+  readonly clock?: Clock;
+  /** Chance for the jitter of reconnects. Default: seeded by the clock and the host ID. */
+  readonly random?: Random;
+  /** NQN of the subsystem, or the discovery NQN. */
+  readonly subsystemNqn: string;
+  /** I/O queues wanted; the controller may grant fewer. Default 1; 0 for discovery. */
+  readonly ioQueues?: number;
+  /** Entries of each I/O queue, 2 to 65,536; the controller may allow fewer. Default 128. */
+  readonly queueEntries?: number;
+  /** Entries of the admin queue, 32 or more. Default 32. */
+  readonly adminQueueEntries?: number;
+  /** KATO, ms; 0 turns keep-alive off. Default 10 s. */
+  readonly keepAliveTimeoutMs?: number;
+  /** Time to connect and initialise each queue, ms. Default 3 s. */
+  readonly connectTimeoutMs?: number;
+  /** Time for Connect and for each step of the bring-up, ms. Default 5 s. */
+  readonly fabricsTimeoutMs?: number;
+  /** Deadline of an I/O command, ms. Default 30 s. */
+  readonly ioTimeoutMs?: number;
+  /** Deadline of an admin command, ms. Default 60 s. */
+  readonly adminTimeoutMs?: number;
+  /** Default `reset`. */
+  readonly onTimeout?: TimeoutAction;
+  /** Ask for queues without SQ flow control, which saves a PDU per read. Default true. */
+  readonly disableSqFlow?: boolean;
+  /** Largest transfer, bytes, whatever the controller allows. Default 1 MiB. */
+  readonly transferBytesMax?: number;
+  /** Admin commands that may wait for room in the admin queue. Default 128. */
+  readonly adminWaitingMax?: number;
+  readonly reconnect?: Partial<ReconnectPolicy>;
+}
+
+/** Options with every default filled in. */
+export type ResolvedOptions = Omit<Required<ControllerOptions>, "transport" | "reconnect"> & {
+  readonly transports: readonly Transport[];
+  readonly reconnect: ReconnectPolicy;
+};
+
+/** Entries of an admin queue that every controller must take. Base 2.0 §6.3. */
+const ADMIN_ENTRIES_MIN = 32;
+
+/** Two hosts that lose a target at the same moment must not come back in step. */
+function seedOf(hostId: string, nowMs: number): number {
+  let seed = Math.floor(nowMs * 1000) >>> 0;
+  for (const byte of uuidBytes(hostId)) seed = (Math.imul(seed, 31) + byte) >>> 0;
+  return seed;
+}
+
+function whole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new RangeError(`${name} is ${value}; it must be a whole number, ${least} to ${most}`);
+}
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws RangeError, TypeError or NqnError for what cannot be right.
+ */
+export function resolveOptions(options: ControllerOptions): ResolvedOptions {
+  const transports = [options.transport].flat() as readonly Transport[];
+  if (transports.length === 0) throw new TypeError("no transport: give at least one");
+  checkNqn(options.hostNqn);
+  checkNqn(options.subsystemNqn);
+  uuidBytes(options.hostId);
+  const { transport: _transport, reconnect, ...given } = options;
+  const clock = options.clock ?? transports[0]!.clock;
+  const resolved: ResolvedOptions = {
+    clock,
+    random: seededRandom(seedOf(options.hostId, clock.nowMs())),
+    ioQueues: 1,
+    queueEntries: 128,
+    adminQueueEntries: ADMIN_ENTRIES_MIN,
+    keepAliveTimeoutMs: 10_000,
+    connectTimeoutMs: 3_000,
+    fabricsTimeoutMs: 5_000,
+    ioTimeoutMs: 30_000,
+    adminTimeoutMs: 60_000,
+    onTimeout: "reset",
+    disableSqFlow: true,
+    transferBytesMax: 1024 * 1024,
+    adminWaitingMax: 128,
+    ...given,
+    transports,
+    reconnect: checkReconnectPolicy(reconnect ?? {}),
+  };
+  whole("ioQueues", resolved.ioQueues, 0, 65_535);
+  whole("queueEntries", resolved.queueEntries, 2, 65_536);
+  whole("adminQueueEntries", resolved.adminQueueEntries, ADMIN_ENTRIES_MIN, 4_096);
+  whole("keepAliveTimeoutMs", resolved.keepAliveTimeoutMs, 0, 0xffff_ffff);
+  whole("transferBytesMax", resolved.transferBytesMax, 4_096, 0x1000_0000);
+  return resolved;
+}

@@ -1,0 +1,214 @@
+// A controller: what one host has of a subsystem. Its state follows the table of controller-state.ts.
+// Read first: Base 2.0 §3.1 "NVM Controller Architecture", §3.3.2 "Message-based Transport Queue Model".
+
+import { Status } from "@nvmeof/codec";
+import type { CloseHow } from "@nvmeof/transport";
+import type { PortAna } from "./ana.ts";
+import { AsyncEvents, type Notice } from "./async-events.ts";
+import type { TargetContext } from "./context.ts";
+import {
+  type ControllerEffect,
+  type ControllerEvent,
+  type ControllerState,
+  controllerTable,
+} from "./controller-state.ts";
+import { ErrorLog } from "./error-log.ts";
+import { final } from "./errors.ts";
+import type { ControllerEnd } from "./events.ts";
+import { FeatureValues, asyncEventBits } from "./features.ts";
+import { Deadline } from "./gate.ts";
+import { KeepAlive } from "./keep-alive.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Queue } from "./queue.ts";
+import type { Subsystem } from "./subsystem.ts";
+
+/** Who a host says it is; a claim, not a proof. */
+export interface HostIdentity {
+  readonly nqn: string;
+  /** Host Identifier, 16 bytes. */
+  readonly id: Uint8Array;
+}
+
+/** What a controller asks of an I/O queue of its own. */
+export interface IoService {
+  /** Uses a namespace no more; what its device has already still settles. */
+  leave(namespace: Namespace): void;
+  /** Aborts a command that its device does not have yet. Returns whether it did. */
+  abort(cid: number): boolean;
+  /** Commands that were taken and not answered. */
+  readonly inflight: number;
+}
+
+interface IoQueue {
+  readonly queue: Queue;
+  readonly service: IoService;
+}
+
+/** A controller. */
+export class Controller {
+  readonly context: TargetContext;
+  readonly subsystem: Subsystem;
+  readonly cntlid: number;
+  readonly host: HostIdentity;
+  readonly admin: Queue;
+  /** ANA states at the port that the host came in by. */
+  readonly ana: PortAna;
+  readonly errors: ErrorLog;
+  readonly events: AsyncEvents;
+  readonly keepAlive: KeepAlive;
+  features: FeatureValues;
+  /** Controller Configuration as last set. */
+  cc = 0;
+  /** NSIDs that changed since the host read the list. */
+  readonly changed = new Set<number>();
+  /** Commands of all its queues: signs of life. */
+  commandsSeen = 0;
+  #state: ControllerState = "disabled";
+  readonly #ioQueues: (IoQueue | undefined)[] = [];
+  readonly #enableDeadline: Deadline;
+  #end: ControllerEnd = "host-left";
+  #how: CloseHow | "by-load" = "by-load";
+
+  constructor(admin: Queue, subsystem: Subsystem, cntlid: number, host: HostIdentity) {
+    const { context } = admin;
+    const { clock, gate, limits } = context;
+    this.context = context;
+    this.subsystem = subsystem;
+    this.cntlid = cntlid;
+    this.host = host;
+    this.admin = admin;
+    this.ana = subsystem.ana.at(admin.port.portId);
+    this.errors = new ErrorLog(limits.errorLogEntriesMax);
+    this.events = new AsyncEvents(limits.asyncEventRequestsMax, (tag, status, dw0) =>
+      admin.answer(tag, status, dw0),
+    );
+    this.features = new FeatureValues(limits.ioQueuesMax);
+    this.keepAlive = new KeepAlive({
+      clock,
+      gate,
+      granularityMs: limits.keepAliveGranularityMs,
+      commandsSeen: () => (context.trafficKeepAlive ? this.commandsSeen : 0),
+      expired: () => this.#expired(),
+    });
+    this.#enableDeadline = new Deadline(clock, gate, () => this.remove("enable-timeout"));
+    this.#enableDeadline.set(limits.enableTimeoutMs);
+  }
+
+  get state(): ControllerState {
+    return this.#state;
+  }
+
+  /** Takes commands other than those of Fabrics. */
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Bits of OAES. */
+  get asyncEventsSupported(): number {
+    return asyncEventBits[this.subsystem.kind];
+  }
+
+  /** I/O queues that are connected. */
+  get ioQueueCount(): number {
+    return this.#ioQueues.reduce((count, each) => count + (each === undefined ? 0 : 1), 0);
+  }
+
+  /** Commands that its I/O queues took and did not answer. */
+  get ioInflight(): number {
+    return this.#ioQueues.reduce((sum, each) => sum + (each?.service.inflight ?? 0), 0);
+  }
+
+  hasQueue(qid: number): boolean {
+    return this.#ioQueues[qid] !== undefined;
+  }
+
+  /** An I/O queue was connected. */
+  attach(qid: number, queue: Queue, service: IoService): void {
+    this.#ioQueues[qid] = { queue, service };
+  }
+
+  /** An I/O queue is gone, and nothing but it. */
+  detach(qid: number): void {
+    this.#ioQueues[qid] = undefined;
+  }
+
+  /** CC was written. */
+  post(event: Exclude<ControllerEvent, "remove" | "fail">): void {
+    this.#dispatch(event);
+  }
+
+  /** Ends the controller with all its queues, from whatever state; once. */
+  remove(reason: ControllerEnd, how: CloseHow | "by-load" = "by-load"): void {
+    if (this.#state === "gone") return;
+    if (this.#state !== "failed") this.#end = reason;
+    this.#how = how;
+    this.#dispatch("remove");
+  }
+
+  /** Something changed that the host may want to know. */
+  notify(notice: Notice): void {
+    if (this.#state === "ready") this.events.notify(notice);
+  }
+
+  /** A namespace came, went or changed its size. */
+  namespaceChanged(nsid: number, notice: Notice): void {
+    if (this.#state !== "ready") return;
+    this.changed.add(nsid);
+    this.events.notify(notice);
+  }
+
+  /** A namespace is being removed. */
+  leave(namespace: Namespace): void {
+    for (const each of this.#ioQueues) each?.service.leave(namespace);
+  }
+
+  /** Aborts command `cid` of queue `sqid`, if it can be. Returns whether it was aborted. */
+  abort(sqid: number, cid: number): boolean {
+    return this.#ioQueues[sqid]?.service.abort(cid) ?? false;
+  }
+
+  #expired(): void {
+    this.#end = "keep-alive-expired";
+    // The host does not answer, or is gone: nothing is worth delivering.
+    this.#how = "reset";
+    this.#dispatch("fail");
+  }
+
+  #dispatch(event: ControllerEvent): void {
+    const cell = controllerTable[this.#state][event];
+    if (cell === "ignore") return;
+    this.#state = cell.to;
+    for (const effect of cell.run) this.#run(effect);
+  }
+
+  #run(effect: ControllerEffect): void {
+    switch (effect) {
+      case "stopEnableTimer":
+        this.#enableDeadline.clear();
+        break;
+      case "dropIoQueues":
+        this.#dropIoQueues("the controller was reset");
+        break;
+      case "resetFeatures":
+        this.features = new FeatureValues(this.context.limits.ioQueuesMax);
+        this.changed.clear();
+        this.events.reset(final(Status.AbortRequested));
+        break;
+      case "dropAllQueues":
+        this.events.forget();
+        this.#dropIoQueues(this.#end);
+        // Its end comes back to us as `remove`.
+        this.admin.end(this.#how, this.#end);
+        break;
+      case "release":
+        this.#enableDeadline.clear();
+        this.keepAlive.stop();
+        this.subsystem.dismiss(this, this.#end);
+        break;
+    }
+  }
+
+  #dropIoQueues(why: string): void {
+    for (const each of this.#ioQueues) each?.queue.end(this.#how, why);
+  }
+}

@@ -1,0 +1,148 @@
+// The discovery log: which subsystems a host may connect to, and where. One source for all hosts.
+// Read first: Base 2.0 §5.16.1.23 "Discovery Log Page (Log Identifier 70h)", §3.1.2.3 "Discovery
+// Controller".
+
+import {
+  Adrfam,
+  CNTLID_DYNAMIC,
+  DISCOVERY_NQN,
+  type Decoded,
+  DiscoveryLogEntry,
+  DiscoveryLogHeader,
+  Eflag,
+  SecureChannel,
+  Subtype,
+  Trtype,
+  checkNqn,
+  encode,
+  viewOf,
+} from "@nvmeof/codec";
+import type { TransportAddress } from "@nvmeof/transport";
+import type { TargetLimits } from "./limits.ts";
+import type { Subsystem } from "./subsystem.ts";
+
+/** Another discovery controller that hosts are told of. */
+export interface Referral {
+  readonly address: TransportAddress;
+  /** Port ID at that discovery controller. Default 0. */
+  readonly portId?: number | undefined;
+  /** Default: the discovery NQN that all have in common. */
+  readonly nqn?: string | undefined;
+}
+
+/** A port as the log knows it. */
+export interface DiscoveryPort {
+  readonly portId: number;
+  readonly address: TransportAddress;
+}
+
+/** Where the log comes from. */
+export interface DiscoveryContents {
+  readonly ports: Iterable<DiscoveryPort>;
+  readonly subsystems: Iterable<Subsystem>;
+  readonly referrals: Iterable<Referral>;
+}
+
+/** LSP of Get Log Page 70h: entries of the port only that the host asks. */
+export const LSP_PORT_LOCAL = 2;
+
+/** Transport type of an address. */
+export const trtypeOf = ({ trtype }: TransportAddress): number =>
+  ({ tcp: Trtype.Tcp, fc: Trtype.Fc })[trtype] ?? Trtype.Loop;
+
+function adrfamOf({ trtype, traddr }: TransportAddress): number {
+  if (trtype === "fc") return Adrfam.Fc;
+  if (trtype !== "tcp") return Adrfam.Loop;
+  return traddr.includes(":") ? Adrfam.IPv6 : Adrfam.IPv4;
+}
+
+/**
+ * Checks an address for a discovery entry.
+ *
+ * @throws RangeError for text that its field cannot hold.
+ */
+export function checkAddress({ traddr, trsvcid }: TransportAddress): void {
+  const fits = (text: string, bytes: number): boolean =>
+    text.length <= bytes && /^[ -~]*$/.test(text);
+  if (!fits(traddr, 256) || !fits(trsvcid, 32)) {
+    throw new RangeError(`"${traddr}" and "${trsvcid}" do not fit a discovery entry`);
+  }
+}
+
+type Fields = Partial<Decoded<typeof DiscoveryLogEntry>>;
+
+const entryAt = (address: TransportAddress, portId: number, queueDepth: number): Fields => ({
+  trtype: trtypeOf(address),
+  adrfam: adrfamOf(address),
+  tsc: SecureChannel.NotRequired,
+  sqfcd: 1,
+  portid: portId,
+  cntlid: CNTLID_DYNAMIC,
+  asqsz: queueDepth,
+  traddr: address.traddr,
+  trsvcid: address.trsvcid,
+});
+
+/** The log of a target. */
+export class DiscoverySource {
+  /** Changes with the log. */
+  generation = 1;
+  readonly #contents: DiscoveryContents;
+  readonly #adminQueueDepth: number;
+  readonly #recordsMax: number;
+
+  constructor(
+    contents: DiscoveryContents,
+    limits: Pick<TargetLimits, "adminQueueDepthMax" | "discoveryRecordsMax">,
+  ) {
+    this.#contents = contents;
+    this.#adminQueueDepth = limits.adminQueueDepthMax;
+    this.#recordsMax = limits.discoveryRecordsMax;
+  }
+
+  /** The whole log as a host at a port sees it: what it may not connect to is not there. */
+  log(hostNqn: string, portId: number, lsp: number): Uint8Array {
+    const { ports, subsystems, referrals } = this.#contents;
+    const local = (lsp & LSP_PORT_LOCAL) !== 0;
+    const entries: Fields[] = [];
+    for (const port of ports) {
+      if (local && port.portId !== portId) continue;
+      const at = entryAt(port.address, port.portId, this.#adminQueueDepth);
+      entries.push({
+        ...at,
+        subtype: Subtype.CurrentDiscovery,
+        subnqn: DISCOVERY_NQN,
+        eflags: Eflag.Duplicate | Eflag.Persistent,
+      });
+      for (const subsystem of subsystems) {
+        if (!subsystem.allows(hostNqn)) continue;
+        entries.push({ ...at, subtype: Subtype.Nvm, subnqn: subsystem.nqn });
+      }
+    }
+    for (const { address, portId = 0, nqn = DISCOVERY_NQN } of referrals) {
+      const at = entryAt(address, portId, this.#adminQueueDepth);
+      entries.push({ ...at, subtype: Subtype.Referral, subnqn: nqn });
+    }
+    return this.#encode(entries.slice(0, this.#recordsMax));
+  }
+
+  #encode(entries: readonly Fields[]): Uint8Array {
+    const log = new Uint8Array(DiscoveryLogHeader.size + entries.length * DiscoveryLogEntry.size);
+    const view = viewOf(log);
+    encode(DiscoveryLogHeader, view, 0, {
+      genctr: BigInt(this.generation),
+      numrec: BigInt(entries.length),
+    });
+    for (const [i, entry] of entries.entries()) {
+      encode(DiscoveryLogEntry, view, DiscoveryLogHeader.size + i * DiscoveryLogEntry.size, entry);
+    }
+    return log;
+  }
+}
+
+/** Checks a referral. Raises what {@link checkAddress} and `checkNqn` raise. */
+export function checkReferral(referral: Referral): Referral {
+  checkAddress(referral.address);
+  if (referral.nqn !== undefined) checkNqn(referral.nqn);
+  return referral;
+}

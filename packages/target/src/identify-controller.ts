@@ -1,0 +1,118 @@
+// Identify Controller (CNS 01h) and its NVM Command Set part (CNS 06h).
+// Read first: Base 2.0 §5.17.2.1 "Identify Controller data structure (CNS 01h)".
+
+import {
+  Anacap,
+  Cmic,
+  ControllerType,
+  Ctratt,
+  type Decoded,
+  IdentifyController,
+  IdentifyControllerNvm,
+  Lpa,
+  Oncs,
+  Sgls,
+  Vwc,
+  encoded,
+} from "@nvmeof/codec";
+import type { Controller } from "./controller.ts";
+import { VERSION } from "./property.ts";
+
+type Fields = Partial<Decoded<typeof IdentifyController>>;
+
+/** ANA Transition Time, seconds. */
+const ANA_TRANSITION_S = 10;
+
+/** 64 bytes and 16 bytes, required and largest. */
+const SQES = 0x66;
+const CQES = 0x44;
+
+const UNIT_BYTES = 16;
+const SQE_BYTES = 64;
+
+/** MDTS and the like: a power of two of 4 KiB pages. */
+const pagesLog2 = (bytes: number): number => Math.log2(bytes / 4096);
+
+/** Identify Controller, 4096 bytes. */
+export function identifyController(controller: Controller): Uint8Array {
+  const fields =
+    controller.subsystem.kind === "discovery" ? discoveryFields() : nvmFields(controller);
+  return encoded(IdentifyController, { ...commonFields(controller), ...fields });
+}
+
+function commonFields(controller: Controller): Fields {
+  const { subsystem } = controller;
+  const { limits, trafficKeepAlive } = controller.context;
+  return {
+    sn: subsystem.serial,
+    mn: subsystem.model,
+    fr: subsystem.firmware,
+    mdts: pagesLog2(limits.transferBytesMax),
+    cntlid: controller.cntlid,
+    ver: VERSION,
+    oaes: controller.asyncEventsSupported >>> 0,
+    ctratt: Ctratt.HostId128 | (trafficKeepAlive ? Ctratt.TrafficBasedKeepAlive : 0),
+    acl: limits.abortsMax,
+    aerl: limits.asyncEventRequestsMax,
+    // Slot 1 is read only, and there is no other.
+    frmw: 0x3,
+    lpa: Lpa.SmartPerNamespace | Lpa.CommandEffects | Lpa.Extended | Lpa.SupportedLogPages,
+    elpe: limits.errorLogEntriesMax,
+    kas: limits.keepAliveGranularityMs / 100,
+    sqes: SQES,
+    cqes: CQES,
+    sgls: Sgls.Supported | Sgls.Offset | Sgls.Transport,
+    subnqn: subsystem.nqn,
+  };
+}
+
+function discoveryFields(): Fields {
+  return {
+    cntrltype: ControllerType.Discovery,
+    lpa: Lpa.Extended | Lpa.SupportedLogPages,
+    dctype: 1,
+  };
+}
+
+function nvmFields(controller: Controller): Fields {
+  const { subsystem } = controller;
+  const { limits } = controller.context;
+  return {
+    cntrltype: ControllerType.Io,
+    cmic: Cmic.Ports | Cmic.Controllers | Cmic.Ana,
+    anatt: ANA_TRANSITION_S,
+    anacap:
+      Anacap.Optimized |
+      Anacap.NonOptimized |
+      Anacap.Inaccessible |
+      Anacap.PersistentLoss |
+      Anacap.Change |
+      Anacap.GroupIdFixed,
+    anagrpmax: limits.anaGroupsMax,
+    nanagrpid: limits.anaGroupsMax,
+    maxcmd: Math.min(limits.queueDepthMax, 0xffff),
+    nn: limits.namespacesMax,
+    mnan: limits.namespacesMax,
+    oncs: optionalCommands(controller),
+    vwc: Vwc.NoFlushAll | (subsystem.hasVolatileCache ? Vwc.Present : 0),
+    ioccsz: (SQE_BYTES + limits.inCapsuleBytes) / UNIT_BYTES,
+    iorcsz: 1,
+    msdbd: 1,
+    ofcs: 1, // Disconnect
+  };
+}
+
+/** Commands that at least one namespace takes; Write Zeroes and deallocation always work. */
+function optionalCommands(controller: Controller): number {
+  let oncs: number = Oncs.WriteZeroes | Oncs.DatasetManagement;
+  for (const { device } of controller.subsystem.namespaces) {
+    if (device.features.compare) oncs |= Oncs.Compare;
+    if (device.features.verify) oncs |= Oncs.Verify;
+  }
+  return oncs;
+}
+
+/** Identify Controller of the NVM Command Set, 4096 bytes: Write Zeroes and Verify have no limit. */
+export function identifyControllerNvm(): Uint8Array {
+  return encoded(IdentifyControllerNvm, { dmrl: 255 });
+}

@@ -1,0 +1,353 @@
+// An I/O queue: from a command in a slot to a request of a block device and back to a completion.
+// Read first: io-command.ts; NVM Command Set 1.0 §3 "I/O Commands"; Base 2.0 §6.4 "Disconnect". Per
+// Read and Write nothing is made: no promise, no closure, no entry in a map.
+
+import { BlockOp } from "@nvmeof/bdev";
+import {
+  DisconnectCommand,
+  Fctype,
+  type NvmeofError,
+  OPC_FABRICS,
+  Sct,
+  SglId,
+  Sqe,
+  Status,
+  codeOf,
+  sctOf,
+} from "@nvmeof/codec";
+import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
+import { anaRefusal } from "./ana.ts";
+import type { Loan } from "./buffer-pool.ts";
+import type { Controller, IoService } from "./controller.ts";
+import { final } from "./errors.ts";
+import { Deadline } from "./gate.ts";
+import { IoCommand, IoPhase, NOTHING_TO_DO, type Seat } from "./io-command.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Queue, QueueRole } from "./queue.ts";
+
+const sequenceError = final(Status.CommandSequenceError);
+const invalidField = final(Status.InvalidField);
+const invalidOpcode = final(Status.InvalidOpcode);
+const invalidNamespace = final(Status.InvalidNamespace);
+
+/** FUSE, in the SQE's second byte. */
+const FUSE_MASK = 3;
+
+/** Where an I/O queue stands. */
+type IoState =
+  | { readonly phase: "serving" }
+  /** Disconnect came in slot `tag`: what was there before is finished first. */
+  | { readonly phase: "disconnecting"; readonly tag: number }
+  | { readonly phase: "ended" };
+
+const SERVING: IoState = { phase: "serving" };
+const ENDED: IoState = { phase: "ended" };
+
+/** Serves an I/O queue. */
+export class IoRole implements QueueRole, IoService {
+  inflight = 0;
+  readonly #queue: Queue;
+  readonly #controller: Controller;
+  readonly #qid: number;
+  readonly #transferBytesMax: number;
+  readonly #commands: IoCommand[] = [];
+  /** Namespaces in use, by NSID. */
+  readonly #seats: (Seat | undefined)[] = [];
+  /** Slots of commands that wait for a buffer or for room, oldest first; later ones stand behind. */
+  #waiting: number[] = [];
+  #wake: "none" | "asked" = "none";
+  #state: IoState = SERVING;
+  readonly #lingerDeadline: Deadline;
+  /** In-capsule data stays in one place per slot: see `IoCommand.capsule`. */
+  readonly #capsulesStay: boolean;
+
+  constructor(queue: Queue, controller: Controller, qid: number, queueDepth: number) {
+    const { clock, gate, limits } = queue.context;
+    this.#queue = queue;
+    this.#controller = controller;
+    this.#qid = qid;
+    this.#transferBytesMax = limits.transferBytesMax;
+    // The slot of Connect has a buffer of this size, which a larger one would replace.
+    this.#capsulesStay = limits.inCapsuleBytes <= ADMIN_CAPSULE_BYTES;
+    const settled = (command: IoCommand, error: NvmeofError | undefined): void =>
+      this.#settled(command, error);
+    for (let tag = 0; tag < queueDepth; tag++) this.#commands.push(new IoCommand(tag, settled));
+    this.#lingerDeadline = new Deadline(clock, gate, () => queue.end("orderly", "disconnected"));
+  }
+
+  command(tag: number): void {
+    const command = this.#commands[tag]!;
+    this.inflight++;
+    this.#controller.commandsSeen++;
+    if (this.#waiting.length > 0) {
+      command.phase = IoPhase.NoBuffer;
+      this.#waiting.push(tag);
+    } else if (!this.#begin(command)) {
+      this.#wait(command);
+    }
+  }
+
+  fetched(tag: number, status: number): void {
+    const command = this.#commands[tag]!;
+    if (status !== 0) {
+      this.#finish(command, status);
+      return;
+    }
+    if (!this.#arrived(command)) this.#wait(command);
+  }
+
+  leave(namespace: Namespace): void {
+    const seat = this.#seats[namespace.nsid];
+    if (seat?.namespace !== namespace) return;
+    this.#seats[namespace.nsid] = undefined;
+    seat.channel.close();
+  }
+
+  abort(cid: number): boolean {
+    const { link } = this.#queue;
+    const at = this.#waiting.findIndex((tag) => Sqe.cid.get(link.sqe(tag)) === cid);
+    if (at === -1) return false;
+    const command = this.#commands[this.#waiting[at]!]!;
+    this.#waiting.splice(at, 1);
+    this.#finish(command, final(Status.AbortRequested));
+    return true;
+  }
+
+  ended(): void {
+    this.#state = ENDED;
+    this.#lingerDeadline.clear();
+    this.#waiting = [];
+    this.inflight = 0;
+    for (const command of this.#commands) {
+      // What its device has is kept until that settles: the device may still write to it.
+      if (command.phase !== IoPhase.Backend) this.#release(command.clear());
+    }
+    for (const seat of this.#seats) seat?.channel.close();
+    this.#seats.length = 0;
+    this.#controller.detach(this.#qid);
+  }
+
+  /** Returns false when the command has to wait. */
+  #begin(command: IoCommand): boolean {
+    const { link, context } = this.#queue;
+    const { tag } = command;
+    const sqe = link.sqe(tag);
+    const opcode = Sqe.opc.get(sqe);
+    if (opcode === OPC_FABRICS) {
+      this.#fabrics(command, sqe);
+      return true;
+    }
+    const transferBytes = link.transferBytes(tag);
+    const refusal =
+      this.#admit(command, sqe) ||
+      command.prepare(sqe, opcode, transferBytes, this.#transferBytesMax);
+    if (refusal !== 0) {
+      this.#finish(command, refusal === NOTHING_TO_DO ? 0 : refusal);
+      return true;
+    }
+    command.fua ||= !this.#controller.features.writeCache;
+    if (command.dataBytes === 0) return this.#submit(command);
+    if (command.toController && Sqe.sglId.get(sqe) === SglId.InCapsule) {
+      command.data = this.#capsule(command);
+      return this.#arrived(command);
+    }
+    const loan = context.pool.take(command.dataBytes, this.#queue.account);
+    if (loan === undefined) {
+      command.phase = IoPhase.NoBuffer;
+      return false;
+    }
+    command.loan = loan;
+    command.data = loan.first(command.dataBytes);
+    if (!command.toController) return this.#submit(command);
+    command.phase = IoPhase.Fetching;
+    link.fetch(tag, command.data);
+    return true;
+  }
+
+  /** What holds for every command, whatever it does. Takes its seat. */
+  #admit(command: IoCommand, sqe: DataView): number {
+    const controller = this.#controller;
+    if (this.#state.phase !== "serving") return Status.SqDeleted;
+    if (!controller.isReady) return sequenceError;
+    if ((sqe.getUint8(1) & FUSE_MASK) !== 0) return invalidField;
+    const nsid = Sqe.nsid.get(sqe);
+    const seat = nsid < this.#seats.length ? this.#seats[nsid] : undefined;
+    command.seat = seat ?? this.#sit(nsid);
+    if (command.seat === undefined) return invalidNamespace;
+    return anaRefusal(controller.ana.states[command.seat.namespace.anaGroup]!);
+  }
+
+  /** The first command to a namespace. */
+  #sit(nsid: number): Seat | undefined {
+    const { byNsid } = this.#controller.subsystem;
+    const namespace = nsid < byNsid.length ? byNsid[nsid] : undefined;
+    if (namespace === undefined) return undefined;
+    const seat = { namespace, channel: namespace.device.openChannel() };
+    while (this.#seats.length <= nsid) this.#seats.push(undefined);
+    this.#seats[nsid] = seat;
+    return seat;
+  }
+
+  #capsule(command: IoCommand): Uint8Array {
+    const { capsule, dataBytes, tag } = command;
+    if (capsule?.length === dataBytes && this.#capsulesStay) return capsule;
+    command.capsule = this.#queue.link.capsuleData(tag)!;
+    return command.capsule;
+  }
+
+  /** The command's data is there. Returns false when the command has to wait. */
+  #arrived(command: IoCommand): boolean {
+    const result = command.dataArrived();
+    if (result === 0) return this.#submit(command);
+    this.#finish(command, result === NOTHING_TO_DO ? 0 : result);
+    return true;
+  }
+
+  /** Gives the command to its device. Returns false when that has enough to do. */
+  #submit(command: IoCommand): boolean {
+    const seat = command.seat!;
+    if (this.#seats[seat.namespace.nsid] !== seat) {
+      this.#finish(command, invalidNamespace);
+      return true;
+    }
+    const { channel, namespace } = seat;
+    if (channel.inflight >= namespace.device.limits.inflightMax) {
+      command.phase = IoPhase.NoRoom;
+      return false;
+    }
+    this.#submitNext(command, seat);
+    return true;
+  }
+
+  #submitNext(command: IoCommand, seat: Seat): void {
+    command.phase = IoPhase.Backend;
+    command.fillRequest();
+    const { usage } = this.#queue.context;
+    usage.backendRequests++;
+    try {
+      seat.channel.submit(command.request, command.settle);
+    } catch {
+      // A device must not throw, but one that does fails its own request only.
+      this.#backendDone();
+      this.#finish(command, Status.InternalError);
+    }
+  }
+
+  #settled(command: IoCommand, error: NvmeofError | undefined): void {
+    // A device that settles twice is not listened to again.
+    if (command.phase !== IoPhase.Backend) return;
+    this.#backendDone();
+    if (this.#state.phase === "ended") this.#release(command.clear());
+    else if (error !== undefined) this.#finish(command, statusOfError(error));
+    else if (command.advance()) this.#submitNext(command, command.seat!);
+    else this.#finish(command, 0);
+  }
+
+  #backendDone(): void {
+    const { context } = this.#queue;
+    context.usage.backendRequests--;
+    if (context.usage.backendRequests === 0) context.backendIdle?.();
+  }
+
+  /** The one place where a command of this queue ends while the queue is there. */
+  #finish(command: IoCommand, status: number): void {
+    const { op, dataBytes, tag, seat } = command;
+    const loan = command.clear();
+    this.inflight--;
+    if (status !== 0) {
+      this.#release(loan);
+      this.#failed(command, status);
+      this.#queue.answer(tag, status);
+    } else if (op === BlockOp.Read && loan !== undefined) {
+      seat!.namespace.counters.readCommands++;
+      seat!.namespace.counters.readBytes += dataBytes;
+      this.#queue.answerLoan(tag, loan, dataBytes);
+    } else {
+      if (op === BlockOp.Write && seat !== undefined) {
+        seat.namespace.counters.writeCommands++;
+        seat.namespace.counters.writtenBytes += dataBytes;
+      }
+      this.#release(loan);
+      this.#queue.answer(tag, 0);
+    }
+    if (this.#state.phase === "disconnecting") this.#disconnectWhenDone();
+    if (this.#waiting.length > 0 && this.#wake === "none") this.#resume();
+  }
+
+  #failed(command: IoCommand, status: number): void {
+    const { link, port } = this.#queue;
+    const { seat } = command;
+    this.#controller.errors.note(this.#qid, link.sqe(command.tag), status, port.trtype);
+    const isMedia = sctOf(status) === Sct.Media && codeOf(status) !== Status.CompareFailure;
+    if (isMedia && seat !== undefined) seat.namespace.counters.mediaErrors++;
+  }
+
+  #release(loan: Loan | undefined): void {
+    if (loan !== undefined) this.#queue.context.pool.giveBack(loan);
+  }
+
+  #wait(command: IoCommand): void {
+    this.#waiting.push(command.tag);
+    this.#askToWake(command);
+  }
+
+  /** Who waits for room is woken by a command that settles, so only buffers are asked for. */
+  #askToWake(command: IoCommand): void {
+    if (command.phase !== IoPhase.NoBuffer || this.#wake === "asked") return;
+    this.#wake = "asked";
+    this.#queue.context.pool.whenFreed(() => {
+      this.#wake = "none";
+      this.#resume();
+    });
+  }
+
+  #resume(): void {
+    while (this.#waiting.length > 0) {
+      const command = this.#commands[this.#waiting[0]!]!;
+      // Taken out first: what ends at once looks for those who wait.
+      this.#waiting.shift();
+      const waits =
+        command.phase === IoPhase.NoRoom ? !this.#submit(command) : !this.#begin(command);
+      if (!waits) continue;
+      this.#waiting.unshift(command.tag);
+      this.#askToWake(command);
+      return;
+    }
+  }
+
+  #fabrics(command: IoCommand, sqe: DataView): void {
+    const fctype = sqe.getUint8(4);
+    if (fctype === Fctype.Connect) this.#finish(command, sequenceError);
+    else if (fctype !== Fctype.Disconnect) this.#finish(command, invalidOpcode);
+    else if (this.#state.phase !== "serving") this.#finish(command, Status.SqDeleted);
+    else if (DisconnectCommand.recfmt.get(sqe) !== 0) {
+      this.#finish(command, final(Status.ConnectIncompatibleFormat));
+    } else {
+      this.#state = { phase: "disconnecting", tag: command.tag };
+      this.#disconnectWhenDone();
+    }
+  }
+
+  /** Disconnect is answered last; the host then closes, or we do. */
+  #disconnectWhenDone(): void {
+    if (this.#state.phase !== "disconnecting" || this.inflight !== 1) return;
+    const { tag } = this.#state;
+    this.inflight = 0;
+    this.#queue.answer(tag, 0);
+    this.#lingerDeadline.set(this.#queue.context.limits.lingerMs);
+  }
+}
+
+/** What a host is told of a device's error. Statuses that only hosts may make become one of ours. */
+function statusOfError(error: NvmeofError): number {
+  const status = error.status ?? Status.InternalError;
+  switch (codeOf(status)) {
+    case Status.Success:
+      return Status.InternalError;
+    case Status.HostPathError:
+    case Status.HostAborted:
+      return Status.InternalPathError;
+    default:
+      return status;
+  }
+}

@@ -1,0 +1,152 @@
+// Every bound of a target, with its default. A peer meets one of these before it meets our memory.
+// Read first: Base 2.0 §5.17.2.1 "Identify Controller data structure" for those a host is told of.
+
+/** Bounds of a target. Times in milliseconds, sizes in bytes. */
+export interface TargetLimits {
+  /** Connections at the same time; more are refused unread. Default 1,024. */
+  readonly connectionsMax: number;
+  /** Connections at the same time from one address. Default 128. */
+  readonly connectionsPerAddressMax: number;
+  /** Controllers of one subsystem; Connect is answered with Controller Busy beyond. Default 512. */
+  readonly controllersMax: number;
+  /** Controllers of one subsystem that one host NQN may have. Default 64. */
+  readonly controllersPerHostMax: number;
+  /** I/O queues of one controller. Default 128. */
+  readonly ioQueuesMax: number;
+  /** Entries of an I/O queue (MQES). Default 128. */
+  readonly queueDepthMax: number;
+  /** Entries of an admin queue (ASQSZ). Default 32. */
+  readonly adminQueueDepthMax: number;
+  /** From the connection to the whole ICReq. Default 5 s. */
+  readonly initializeTimeoutMs: number;
+  /** From there to a Connect that succeeds. Default 10 s. */
+  readonly connectTimeoutMs: number;
+  /** Commands other than a good Connect that a connection may send before it is closed. Default 3. */
+  readonly refusedCommandsMax: number;
+  /** From Connect of an admin queue to CC.EN. Default 30 s. */
+  readonly enableTimeoutMs: number;
+  /** Longest Keep Alive Timeout that is accepted. Default 10 min. */
+  readonly keepAliveTimeoutMsMax: number;
+  /** Keep Alive Timeouts are rounded up to a multiple of this (KAS); of 100 ms. Default 1 s. */
+  readonly keepAliveGranularityMs: number;
+  /** Keep Alive Timeout of a discovery controller whose host asked for none. Default 2 min. */
+  readonly discoveryKeepAliveTimeoutMs: number;
+  /** Data in a capsule of an I/O queue (IOCCSZ); a multiple of 16. Default 8 KiB. */
+  readonly inCapsuleBytes: number;
+  /** Data in one H2CData (MAXH2CDATA). Default 128 KiB. */
+  readonly h2cDataBytesMax: number;
+  /** Data of one command (MDTS); a power of two, 4 KiB or more. Default 1 MiB. */
+  readonly transferBytesMax: number;
+  /** Buffers that the commands of one connection hold; they wait for more. Default 4 MiB. */
+  readonly connectionBufferBytesMax: number;
+  /** Buffers of all commands together. Default 256 MiB. */
+  readonly bufferBytesMax: number;
+  /** Buffers kept for later use while no command holds them. Default 16 MiB. */
+  readonly idleBufferBytesMax: number;
+  /** Asynchronous Event Requests of one controller at the same time (AERL). Default 4. */
+  readonly asyncEventRequestsMax: number;
+  /** Abort commands of one controller at the same time (ACL). Default 4. */
+  readonly abortsMax: number;
+  /** Entries of the Error Information log (ELPE). Default 64. */
+  readonly errorLogEntriesMax: number;
+  /** Highest NSID (NN), and so the namespaces of one subsystem. Default 1,024. */
+  readonly namespacesMax: number;
+  /** Highest ANA group (ANAGRPMAX). Default 128. */
+  readonly anaGroupsMax: number;
+  /** Records of the discovery log. Default 4,096. */
+  readonly discoveryRecordsMax: number;
+  /** From an orderly end of a connection to its reset, if the host leaves it open. Default 1 s. */
+  readonly lingerMs: number;
+  /** Longest that `close` waits for backends, half of it with the hosts still there. Default 2 s. */
+  readonly closeTimeoutMs: number;
+}
+
+/** The bounds of a target that names none. */
+export const defaultLimits: TargetLimits = {
+  connectionsMax: 1_024,
+  connectionsPerAddressMax: 128,
+  controllersMax: 512,
+  controllersPerHostMax: 64,
+  ioQueuesMax: 128,
+  queueDepthMax: 128,
+  adminQueueDepthMax: 32,
+  initializeTimeoutMs: 5_000,
+  connectTimeoutMs: 10_000,
+  refusedCommandsMax: 3,
+  enableTimeoutMs: 30_000,
+  keepAliveTimeoutMsMax: 600_000,
+  keepAliveGranularityMs: 1_000,
+  discoveryKeepAliveTimeoutMs: 120_000,
+  inCapsuleBytes: 8 * 1024,
+  h2cDataBytesMax: 128 * 1024,
+  transferBytesMax: 1024 * 1024,
+  connectionBufferBytesMax: 4 * 1024 * 1024,
+  bufferBytesMax: 256 * 1024 * 1024,
+  idleBufferBytesMax: 16 * 1024 * 1024,
+  asyncEventRequestsMax: 4,
+  abortsMax: 4,
+  errorLogEntriesMax: 64,
+  namespacesMax: 1_024,
+  anaGroupsMax: 128,
+  discoveryRecordsMax: 4_096,
+  lingerMs: 1_000,
+  closeTimeoutMs: 2_000,
+};
+
+/** What a limit may be, where more is asked than a whole number of 1 or more. */
+const ranges: Partial<Record<keyof TargetLimits, readonly [min: number, max: number]>> = {
+  controllersMax: [1, 0xffef],
+  ioQueuesMax: [1, 0xffff],
+  queueDepthMax: [2, 0x1_0000],
+  adminQueueDepthMax: [2, 4_096],
+  keepAliveGranularityMs: [100, 6_553_500],
+  transferBytesMax: [4_096, 128 * 1024 * 1024],
+  h2cDataBytesMax: [4_096, 0x7fff_fffc],
+  inCapsuleBytes: [0, 1024 * 1024],
+  idleBufferBytesMax: [0, Number.MAX_SAFE_INTEGER],
+  asyncEventRequestsMax: [1, 256],
+  abortsMax: [1, 256],
+  errorLogEntriesMax: [1, 256],
+  namespacesMax: [1, 0xffff],
+  anaGroupsMax: [1, 0xffff],
+  lingerMs: [0, Number.MAX_SAFE_INTEGER],
+  closeTimeoutMs: [0, Number.MAX_SAFE_INTEGER],
+};
+
+/** What a limit must be a multiple of. */
+const units: Partial<Record<keyof TargetLimits, number>> = {
+  inCapsuleBytes: 16,
+  h2cDataBytesMax: 4,
+  keepAliveGranularityMs: 100,
+};
+
+/**
+ * The defaults with what is given in their place.
+ *
+ * @throws RangeError for a value that a limit cannot have.
+ */
+export function resolveLimits(given: Partial<TargetLimits> = {}): TargetLimits {
+  const limits = { ...defaultLimits };
+  for (const name of Object.keys(defaultLimits) as (keyof TargetLimits)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const [min, max] = ranges[name] ?? [1, Number.MAX_SAFE_INTEGER];
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new RangeError(`${name} must be a whole number, ${min} to ${max}, not ${value}`);
+    }
+    const unit = units[name] ?? 1;
+    if (value % unit !== 0) throw new RangeError(`${name} must be a multiple of ${unit}`);
+    limits[name] = value;
+  }
+  if (!Number.isInteger(Math.log2(limits.transferBytesMax))) {
+    throw new RangeError(`transferBytesMax must be a power of two, not ${limits.transferBytesMax}`);
+  }
+  // Or a single command could wait for ever.
+  if (limits.connectionBufferBytesMax < limits.transferBytesMax) {
+    throw new RangeError("connectionBufferBytesMax must be at least transferBytesMax");
+  }
+  if (limits.bufferBytesMax < limits.connectionBufferBytesMax) {
+    throw new RangeError("bufferBytesMax must be at least connectionBufferBytesMax");
+  }
+  return limits;
+}

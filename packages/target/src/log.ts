@@ -1,0 +1,190 @@
+// Get Log Page: offset and length for all logs, and the logs of a controller.
+// Read first: Base 2.0 §5.16 "Get Log Page command", §5.16.1 "Log Specific Information".
+
+import {
+  type AnaGroup,
+  COMMAND_EFFECTS_BYTES,
+  CommandEffects,
+  FirmwareSlotLog,
+  GetLogPageCommand,
+  LSP_ANA_GROUPS_ONLY,
+  Lid,
+  NSID_ALL,
+  NvmOpcode,
+  SUPPORTED_LOG_PAGES_BYTES,
+  SmartLog,
+  Sqe,
+  Status,
+  SupportedLogPage,
+  commandEffectsOffset,
+  encode,
+  encodeAnaLog,
+  encodeChangedNamespaces,
+  encoded,
+  viewOf,
+} from "@nvmeof/codec";
+import type { Controller } from "./controller.ts";
+import { final } from "./errors.ts";
+import type { Counters } from "./namespace.ts";
+import { adminOpcodes, discoveryOpcodes } from "./opcodes.ts";
+
+/** The bytes asked for, or the status to refuse the command with. */
+type Page = Uint8Array | number;
+
+const invalidField = final(Status.InvalidField);
+
+const nvmPages: readonly number[] = [
+  Lid.SupportedLogPages,
+  Lid.ErrorInformation,
+  Lid.SmartHealth,
+  Lid.FirmwareSlot,
+  Lid.ChangedNamespaces,
+  Lid.CommandEffects,
+  Lid.Ana,
+];
+const discoveryPages: readonly number[] = [
+  Lid.SupportedLogPages,
+  Lid.ErrorInformation,
+  Lid.Discovery,
+];
+
+const pagesOf = (controller: Controller): readonly number[] =>
+  controller.subsystem.kind === "discovery" ? discoveryPages : nvmPages;
+
+/**
+ * Get Log Page. What lies between the end of a log and the end of what was asked for is zero, and
+ * an offset beyond the end is refused, so that no offset reaches other memory.
+ *
+ * @param transferBytes length of the command's data, as its SGL says.
+ */
+export function getLogPage(controller: Controller, sqe: DataView, transferBytes: number): Page {
+  const bytes = GetLogPageCommand.numd.get(sqe) * 4;
+  const offset = GetLogPageCommand.lpo.get(sqe);
+  const lid = GetLogPageCommand.lid.get(sqe);
+  if (bytes > controller.context.limits.transferBytesMax) {
+    return final(bytes === transferBytes ? Status.InvalidField : Status.SglDataLengthInvalid);
+  }
+  if (bytes !== transferBytes) return final(Status.SglDataLengthInvalid);
+  if (GetLogPageCommand.uidx.get(sqe) !== 0 || GetLogPageCommand.ot.get(sqe) !== 0) {
+    return invalidField;
+  }
+  if (!pagesOf(controller).includes(lid)) return final(Status.InvalidLogPage);
+  if (offset % 4 !== 0) return invalidField;
+  const log = logOf(controller, sqe, lid);
+  if (typeof log === "number") return log;
+  if (offset > log.length) return invalidField;
+  const page = new Uint8Array(bytes);
+  page.set(log.subarray(offset, Math.min(log.length, offset + bytes)));
+  if (GetLogPageCommand.rae.get(sqe) === 0) {
+    controller.events.logRead(lid);
+    if (lid === Lid.ChangedNamespaces) controller.changed.clear();
+  }
+  return page;
+}
+
+function logOf(controller: Controller, sqe: DataView, lid: number): Page {
+  const nsid = Sqe.nsid.get(sqe);
+  const lsp = GetLogPageCommand.lsp.get(sqe);
+  switch (lid) {
+    case Lid.SupportedLogPages:
+      return supportedPages(pagesOf(controller));
+    case Lid.ErrorInformation:
+      return controller.errors.page();
+    case Lid.SmartHealth:
+      return smartLog(controller, nsid);
+    case Lid.FirmwareSlot:
+      return encoded(FirmwareSlotLog, { cafs: 1, frs1: controller.subsystem.firmware });
+    case Lid.ChangedNamespaces:
+      return encodeChangedNamespaces([...controller.changed].sort((a, b) => a - b));
+    case Lid.CommandEffects:
+      return commandEffects(controller);
+    case Lid.Ana:
+      return anaLog(controller, (lsp & LSP_ANA_GROUPS_ONLY) !== 0);
+    case Lid.Discovery: {
+      const { host, subsystem, admin } = controller;
+      return subsystem.discovery!.log(host.nqn, admin.port.portId, lsp);
+    }
+    default:
+      return final(Status.InvalidLogPage);
+  }
+}
+
+function supportedPages(lids: readonly number[]): Uint8Array {
+  const log = new Uint8Array(SUPPORTED_LOG_PAGES_BYTES);
+  for (const lid of lids) {
+    encode(SupportedLogPage, viewOf(log), lid * SupportedLogPage.size, { lsupp: 1 });
+  }
+  return log;
+}
+
+/** 25 °C: a temperature has to be given, and ours has no meaning. */
+const COMPOSITE_TEMPERATURE_K = 298;
+const DATA_UNIT_BYTES = 512_000;
+const HOUR_MS = 3_600_000;
+
+const dataUnits = (bytes: number): bigint => BigInt(Math.ceil(bytes / DATA_UNIT_BYTES));
+
+function smartLog(controller: Controller, nsid: number): Page {
+  const { subsystem, context, errors } = controller;
+  let counters: Counters;
+  if (nsid === 0 || nsid === NSID_ALL) {
+    counters = subsystem.counters;
+  } else {
+    const namespace = subsystem.byNsid[nsid];
+    if (namespace === undefined) return final(Status.InvalidNamespace);
+    counters = namespace.counters;
+  }
+  return encoded(SmartLog, {
+    ctemp: COMPOSITE_TEMPERATURE_K,
+    avsp: 100,
+    dur: dataUnits(counters.readBytes),
+    duw: dataUnits(counters.writtenBytes),
+    hrc: BigInt(counters.readCommands),
+    hwc: BigInt(counters.writeCommands),
+    pwrc: 1n,
+    poh: BigInt(Math.floor((context.clock.nowMs() - context.startedMs) / HOUR_MS)),
+    mdie: BigInt(counters.mediaErrors),
+    neile: BigInt(errors.count),
+  });
+}
+
+/** I/O commands, and whether they change what blocks hold. */
+const ioEffects: readonly (readonly [opcode: number, lbcc: number])[] = [
+  [NvmOpcode.Flush, 0],
+  [NvmOpcode.Write, 1],
+  [NvmOpcode.Read, 0],
+  [NvmOpcode.Compare, 0],
+  [NvmOpcode.WriteZeroes, 1],
+  [NvmOpcode.DatasetManagement, 1],
+  [NvmOpcode.Verify, 0],
+];
+
+function commandEffects(controller: Controller): Uint8Array {
+  const log = new Uint8Array(COMMAND_EFFECTS_BYTES);
+  const view = viewOf(log);
+  const isDiscovery = controller.subsystem.kind === "discovery";
+  for (const opcode of isDiscovery ? discoveryOpcodes : adminOpcodes) {
+    encode(CommandEffects, view, commandEffectsOffset(true, opcode), { csupp: 1 });
+  }
+  for (const [opcode, lbcc] of isDiscovery ? [] : ioEffects) {
+    encode(CommandEffects, view, commandEffectsOffset(false, opcode), { csupp: 1, lbcc });
+  }
+  return log;
+}
+
+function anaLog(controller: Controller, groupsOnly: boolean): Uint8Array {
+  const { ana, subsystem } = controller;
+  const members = new Map<number, number[]>();
+  for (const { anaGroup, nsid } of subsystem.namespaces) {
+    const nsids = members.get(anaGroup);
+    if (nsids === undefined) members.set(anaGroup, [nsid]);
+    else nsids.push(nsid);
+  }
+  const groups = subsystem.ana.groups(members.keys()).map((group): AnaGroup => ({
+    anagrpid: group,
+    chgcnt: BigInt(ana.groupChanges[group]!),
+    state: ana.states[group]!,
+    nsids: groupsOnly ? [] : (members.get(group) ?? []),
+  }));
+  return encodeAnaLog({ chgcnt: BigInt(ana.changes), groups });
+}

@@ -1,0 +1,145 @@
+// A port: a listener, the address that hosts know it by, and the connections that came in there.
+// Read first: @nvmeof/transport byte-stream.ts `Listener`; reasons for the bounds: limits.ts.
+
+import {
+  type ByteStream,
+  type ByteStreamHandler,
+  type ControllerTransportOptions,
+  type Listener,
+  type TransportAddress,
+  acceptQueue,
+} from "@nvmeof/transport";
+import { ConnectRole, type FindSubsystem } from "./connect.ts";
+import type { TargetContext } from "./context.ts";
+import { checkAddress, trtypeOf } from "./discovery.ts";
+import { Queue, type QueuePort } from "./queue.ts";
+
+/** Where a target listens. */
+export interface ListenOptions extends Pick<
+  ControllerTransportOptions,
+  "headerDigest" | "dataDigest" | "pda"
+> {
+  readonly listener: Listener;
+  /** What the discovery log says of it; a host must be able to reach that. */
+  readonly address: TransportAddress;
+  /** Port ID, 0 to 65,535. Default: the lowest that is free, from 1. */
+  readonly portId?: number | undefined;
+}
+
+/** A port of a target. */
+export interface TargetPort extends AsyncDisposable {
+  readonly portId: number;
+  readonly address: TransportAddress;
+  /** Takes no more hosts. Those that came in here stay, unless they are to be dropped. */
+  close(connections?: "keep" | "drop"): void;
+}
+
+/** Connections of a target, in total and by address. */
+export class ConnectionCounts {
+  readonly #context: TargetContext;
+  readonly #byAddress = new Map<string, number>();
+
+  constructor(context: TargetContext) {
+    this.#context = context;
+  }
+
+  /** Counts a connection, unless it is one too many. Returns whether it may come in. */
+  admit(remote: string): boolean {
+    const { limits, observers, usage } = this.#context;
+    const address = addressOf(remote);
+    const count = this.#byAddress.get(address) ?? 0;
+    const total = usage.connections >= limits.connectionsMax;
+    if (total || count >= limits.connectionsPerAddressMax) {
+      const limit = total ? "connectionsMax" : "connectionsPerAddressMax";
+      observers.tell({ type: "connection-refused", remote, limit });
+      return false;
+    }
+    this.#byAddress.set(address, count + 1);
+    usage.connections++;
+    return true;
+  }
+
+  /** A connection that was admitted has ended. */
+  leave(remote: string): void {
+    const address = addressOf(remote);
+    const count = this.#byAddress.get(address) ?? 0;
+    if (count > 1) this.#byAddress.set(address, count - 1);
+    else this.#byAddress.delete(address);
+  }
+}
+
+/** Without the TCP port, which is another for each connection. */
+const addressOf = (remote: string): string => remote.replace(/:\d+$/, "");
+
+/** What a port needs of its target. */
+export interface PortOwner {
+  readonly context: TargetContext;
+  readonly counts: ConnectionCounts;
+  readonly find: FindSubsystem;
+  /** The port takes no more hosts. */
+  portClosed(port: Port, connections: "keep" | "drop"): void;
+}
+
+/** See {@link TargetPort}. Made by `Target.listen`. */
+export class Port implements TargetPort, QueuePort {
+  readonly portId: number;
+  readonly address: TransportAddress;
+  readonly trtype: number;
+  readonly #owner: PortOwner;
+  readonly #options: ListenOptions;
+  readonly #queues = new Set<Queue>();
+
+  constructor(owner: PortOwner, portId: number, options: ListenOptions) {
+    checkAddress(options.address);
+    this.portId = portId;
+    this.address = options.address;
+    this.trtype = trtypeOf(options.address);
+    this.#owner = owner;
+    this.#options = options;
+    options.listener.listen((stream) => this.#accept(stream));
+  }
+
+  close(connections: "keep" | "drop" = "keep"): void {
+    this.#options.listener.close();
+    this.#owner.portClosed(this, connections);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close("drop");
+  }
+
+  /** Connections that came in here and are still there. */
+  get connections(): number {
+    return this.#queues.size;
+  }
+
+  /** Ends all that came in here. */
+  endQueues(why: string): void {
+    for (const queue of this.#queues) queue.end("by-load", why);
+  }
+
+  queueEnded(queue: Queue): void {
+    this.#queues.delete(queue);
+    this.#owner.counts.leave(queue.link.remote);
+  }
+
+  #accept(stream: ByteStream): ByteStreamHandler | undefined {
+    const { context, counts, find } = this.#owner;
+    if (!counts.admit(stream.remote)) return undefined;
+    const { clock, limits } = context;
+    const { headerDigest, dataDigest, pda } = this.#options;
+    const options: ControllerTransportOptions = {
+      clock,
+      h2cDataBytesMax: limits.h2cDataBytesMax,
+      initializeTimeoutMs: limits.initializeTimeoutMs,
+      ...(headerDigest === undefined ? {} : { headerDigest }),
+      ...(dataDigest === undefined ? {} : { dataDigest }),
+      ...(pda === undefined ? {} : { pda }),
+    };
+    return acceptQueue(options, stream, (link) => {
+      const queue = new Queue(context, this, link, stream, (each) => new ConnectRole(each, find));
+      this.#queues.add(queue);
+      return queue;
+    });
+  }
+}

@@ -1,0 +1,165 @@
+// One connection of a host: a link, what it serves (connect.ts, then admin.ts or io.ts), and its end.
+// Read first: @nvmeof/transport queue-link.ts for the contract; gate.ts for who may pass.
+
+import type { NvmeofError } from "@nvmeof/codec";
+import type { ByteStream, CloseHow, ControllerEvents, ControllerLink } from "@nvmeof/transport";
+import { BufferAccount, type Loan } from "./buffer-pool.ts";
+import type { TargetContext } from "./context.ts";
+import { Deadline, GateMode } from "./gate.ts";
+
+/** What a queue is to its commands; it changes once, when Connect succeeds. */
+export interface QueueRole {
+  /** A command arrived in slot `tag`. */
+  command(tag: number): void;
+  /** The data that the role asked the link for is there, or is not (an NVMe status). */
+  fetched(tag: number, status: number): void;
+  /** The queue is gone; nothing is answered any more. Comes last, once. */
+  ended(): void;
+  /** Commands that were taken and not answered; requests for asynchronous events do not count. */
+  readonly inflight: number;
+}
+
+/** Where a queue came in. */
+export interface QueuePort {
+  readonly portId: number;
+  /** Transport type of the Error Information log and of discovery entries. */
+  readonly trtype: number;
+  /** The queue has ended. */
+  queueEnded(queue: Queue): void;
+}
+
+/** One queue's connection. */
+export class Queue implements ControllerEvents {
+  readonly context: TargetContext;
+  readonly port: QueuePort;
+  readonly link: ControllerLink;
+  readonly account: BufferAccount;
+  readonly #stream: ByteStream;
+  readonly #connectDeadline: Deadline;
+  #role: QueueRole;
+  #state: "open" | "ended" = "open";
+  /** What came, and what would have been answered, while the target was frozen; oldest first. */
+  #held: (() => unknown)[] = [];
+
+  constructor(
+    context: TargetContext,
+    port: QueuePort,
+    link: ControllerLink,
+    stream: ByteStream,
+    firstRole: (queue: Queue) => QueueRole,
+  ) {
+    this.context = context;
+    this.port = port;
+    this.link = link;
+    this.#stream = stream;
+    this.account = new BufferAccount(context.limits.connectionBufferBytesMax);
+    const { clock, gate } = context;
+    this.#connectDeadline = new Deadline(clock, gate, () =>
+      this.end("reset", "no Connect in time"),
+    );
+    this.#role = firstRole(this);
+  }
+
+  /** The role that serves the queue from now on. */
+  become(role: QueueRole): void {
+    this.#connectDeadline.clear();
+    this.#role = role;
+  }
+
+  get inflight(): number {
+    return this.#role.inflight;
+  }
+
+  opened(): void {
+    this.#connectDeadline.set(this.context.limits.connectTimeoutMs);
+  }
+
+  command(tag: number): void {
+    if (this.context.gate.mode === GateMode.Open) this.#role.command(tag);
+    else this.#hold(() => this.#state === "open" && this.command(tag));
+  }
+
+  fetched(tag: number, status: number): void {
+    if (this.context.gate.mode !== GateMode.Frozen) this.#role.fetched(tag, status);
+    else this.#hold(() => this.#state === "open" && this.fetched(tag, status));
+  }
+
+  /** Completes a command without data. Nothing happens when the queue is gone. */
+  answer(tag: number, status: number, dw0 = 0, dw1 = 0): void {
+    if (this.#state === "ended") return;
+    if (this.context.gate.mode === GateMode.Frozen) {
+      this.#hold(() => this.answer(tag, status, dw0, dw1));
+    } else {
+      this.link.respond(tag, status, dw0, dw1);
+    }
+  }
+
+  /** Completes a command with data that nobody changes any more. */
+  answerBytes(tag: number, data: Uint8Array): void {
+    if (this.#state === "ended") return;
+    if (this.context.gate.mode === GateMode.Frozen) this.#hold(() => this.answerBytes(tag, data));
+    else this.link.respond(tag, 0, 0, 0, data);
+  }
+
+  /** Completes a command with the first `bytes` of a loan, which goes back when they are sent. */
+  answerLoan(tag: number, loan: Loan, bytes: number): void {
+    const { gate, pool } = this.context;
+    if (this.#state === "ended") {
+      pool.giveBack(loan);
+    } else if (gate.mode === GateMode.Frozen) {
+      this.#hold(() => this.answerLoan(tag, loan, bytes));
+    } else {
+      pool.sending(loan);
+      this.link.respond(tag, 0, 0, 0, loan.first(bytes), loan.release);
+    }
+  }
+
+  /**
+   * Ends the connection from our side, at once. `by-load`: one with nothing under way gets its last
+   * bytes, any other is cut.
+   */
+  end(how: CloseHow | "by-load", why: string): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    const isOrderly = how === "orderly" || (how === "by-load" && this.inflight === 0);
+    this.link.close(isOrderly ? "orderly" : "reset");
+    if (isOrderly) {
+      // A host that does not close its end keeps ours for no longer than this.
+      const { clock, limits } = this.context;
+      clock.at(clock.nowMs() + limits.lingerMs, () => this.#stream.reset());
+    }
+    this.#finish(why);
+  }
+
+  lost(error: NvmeofError): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#finish(error.message);
+  }
+
+  #finish(message: string): void {
+    const { observers, pool, usage } = this.context;
+    this.#connectDeadline.clear();
+    const held = this.#held;
+    this.#held = [];
+    // Nothing is answered now, but the buffers in it go back.
+    for (const step of held) step();
+    this.#role.ended();
+    pool.writeOff(this.account);
+    usage.connections--;
+    observers.tell({ type: "connection-ended", remote: this.link.remote, message });
+    this.port.queueEnded(this);
+  }
+
+  #hold(step: () => unknown): void {
+    if (this.#state === "ended") return;
+    if (this.#held.length === 0) this.context.gate.whenThawed(this.#thawed);
+    this.#held.push(step);
+  }
+
+  readonly #thawed = (): void => {
+    const held = this.#held;
+    this.#held = [];
+    for (const step of held) step();
+  };
+}

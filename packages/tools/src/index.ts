@@ -1,0 +1,26 @@
+// @nvmeof/tools: what is run against a block device. Everything the package exports, by name.
+
+export { perform, runLanes, transfer } from "./block-io.ts";
+export {
+  type DestructOptions,
+  type DestructReport,
+  type SettledReads,
+  runDestruct,
+} from "./destruct.ts";
+export type { LatencyHistogram, LatencySummary } from "./latency.ts";
+export { PATTERN_WORD_BYTES, checkPattern, fillPattern } from "./pattern.ts";
+export {
+  type LoadOptions,
+  type LoadReport,
+  type RandomReadOptions,
+  RandomReads,
+  measureRandomReads,
+} from "./random-reads.ts";
+export {
+  type Mismatch,
+  type SweepOptions,
+  type VerifyReport,
+  verifyPattern,
+  writePattern,
+} from "./sweep.ts";
+export { Timeline, type TimelineEntry } from "./timeline.ts";

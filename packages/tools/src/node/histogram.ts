@@ -1,0 +1,37 @@
+// The histogram of Node (HDR, in native code) for latencies.
+// Read first: ../latency.ts.
+
+import { createHistogram } from "node:perf_hooks";
+import type { LatencyHistogram } from "../latency.ts";
+
+/** What it resolves, in nanoseconds: up to a minute, to three figures. */
+const HIGHEST_NS = 60_000_000_000;
+
+/** An empty histogram. A latency above a minute counts as a minute. */
+export function latencyHistogram(): LatencyHistogram {
+  const histogram = createHistogram({ lowest: 1, highest: HIGHEST_NS, figures: 3 });
+  const us = (ns: number): number => ns / 1000;
+  const percentileUs = (percentile: number): number => us(histogram.percentile(percentile));
+  return {
+    record(latencyMs) {
+      histogram.record(Math.min(Math.max(1, Math.round(latencyMs * 1e6)), HIGHEST_NS));
+    },
+    summary() {
+      const { count } = histogram;
+      if (count === 0) {
+        const none = { minUs: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 };
+        return { count, ...none };
+      }
+      return {
+        count,
+        minUs: us(histogram.min),
+        meanUs: us(histogram.mean),
+        p50Us: percentileUs(50),
+        p90Us: percentileUs(90),
+        p99Us: percentileUs(99),
+        p999Us: percentileUs(99.9),
+        maxUs: us(histogram.max),
+      };
+    },
+  };
+}

@@ -1,0 +1,3 @@
+// Entry point of @nvmeof/tools/node: what the tools need of Node.
+
+export { latencyHistogram } from "./histogram.ts";

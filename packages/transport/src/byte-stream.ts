@@ -1,0 +1,64 @@
+// A byte stream as a port: TCP, TLS and the in-memory pair look like this to the NVMe/TCP session.
+// Read first: DESIGN.md §3 "The narrow interfaces"; conformance/ holds the suite each one passes.
+
+import type { NvmeofError } from "@nvmeof/codec";
+import type { Region } from "./copy.ts";
+
+/** What a stream tells its user. Never called inside a call to the stream. */
+export interface ByteStreamHandler {
+  /** The stream is connected and takes writes. Comes first, once. */
+  opened(): void;
+  /**
+   * Bytes `start` to `end` of `buffer` arrived; they stay as they are during this call only. One
+   * region serves a stream for good, or is made per chunk where the platform brings its own.
+   */
+  received(buffer: Region, start: number, end: number): void;
+  /** All that was written is out of our hands: buffers given to `write` may be used again. */
+  drained(): void;
+  /** The stream is gone, by the peer, the network or `undefined` for an orderly end. Comes last, once. */
+  ended(error: NvmeofError | undefined): void;
+}
+
+/** A connected, ordered, reliable stream of bytes. */
+export interface ByteStream {
+  /** The peer's address as a person writes it, for errors and logs. */
+  readonly remote: string;
+  /** Sends the pieces in this order as one write. They must not change until `drained`. */
+  write(pieces: readonly Uint8Array[]): void;
+  /** Stops, or starts again, the reading from the peer. The way to push back. */
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then ends. For an orderly shutdown with nothing in flight. */
+  close(): void;
+  /**
+   * Ends at once and drops what the peer has not received: the only teardown that stops writes (a
+   * graceful close in Node still delivers everything queued). No call follows but `ended`, and
+   * buffers given to `write` are free when this returns.
+   */
+  reset(): void;
+}
+
+/** How a receiving buffer is chosen. */
+export interface StreamOptions {
+  /** Bytes of the receive buffer, allocated once. */
+  readonly receiveBytes: number;
+  /** Time to connect, ms, after which `ended` comes with NVME_ERR_CONNECT_TIMEOUT. */
+  readonly connectTimeoutMs: number;
+}
+
+/** Opens a stream to one address. Never throws for the network: that is `ended`. */
+export interface Connector {
+  /** Where it connects to, as a person writes it. */
+  readonly remote: string;
+  connect(options: StreamOptions, handler: ByteStreamHandler): ByteStream;
+}
+
+/** Takes the streams that hosts open. `accept` gives the handler of each, or refuses with undefined. */
+export interface Listener {
+  /** Where it listens, as a person writes it. */
+  readonly local: string;
+  /** Begins to take connections. */
+  listen(accept: (stream: ByteStream) => ByteStreamHandler | undefined): void;
+  /** Takes no more connections; those that exist go on. */
+  close(): void;
+}

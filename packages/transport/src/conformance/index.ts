@@ -1,0 +1,2 @@
+// @nvmeof/transport/conformance: not written yet.
+export {};

@@ -1,0 +1,35 @@
+// @nvmeof/transport: a byte stream or an FC port into a queue that takes commands and gives completions.
+
+export type {
+  ByteStream,
+  ByteStreamHandler,
+  Connector,
+  Listener,
+  StreamOptions,
+} from "./byte-stream.ts";
+export type { Clock, Timer } from "./clock.ts";
+export { Region } from "./copy.ts";
+export {
+  ClosedError,
+  PeerTerminatedError,
+  TransportError,
+  type TransportFailure,
+} from "./errors.ts";
+export { type MemoryLinkOptions, MemoryPort } from "./memory.ts";
+export type {
+  CloseHow,
+  ControllerEvents,
+  ControllerLink,
+  QueueEvents,
+  QueueLink,
+  QueueOptions,
+  Transport,
+  TransportAddress,
+} from "./queue-link.ts";
+export {
+  ADMIN_CAPSULE_BYTES,
+  type ControllerTransportOptions,
+  acceptQueue,
+} from "./tcp/controller-link.ts";
+export { type HostTransportOptions, hostTransport } from "./tcp/host-link.ts";
+export type { Agreement, SessionOptions } from "./tcp/initialize.ts";

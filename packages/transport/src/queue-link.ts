@@ -1,0 +1,111 @@
+// The narrow waist: a transport turns a connection into a queue of commands and completions.
+// Read first: DESIGN.md §3; Fabrics 1.1 §2.2 "Capsules"; conformance/ holds the suite each one passes.
+
+import type { DataDirection, NvmeofError } from "@nvmeof/codec";
+import type { Clock } from "./clock.ts";
+
+/** An address in the words of the discovery log page. */
+export interface TransportAddress {
+  /** Transport: "tcp", "fc" or "loop". */
+  readonly trtype: string;
+  /** Address of the port: an IP address or host name, or nn-…:pn-… */
+  readonly traddr: string;
+  /** Service: the TCP port. */
+  readonly trsvcid: string;
+}
+
+/** What a host asks for when it opens a queue. */
+export interface QueueOptions {
+  /** Queue identifier: 0 for the admin queue. */
+  readonly qid: number;
+  /** Number of CIDs that may be in use: 0 to `slots` - 1. */
+  readonly slots: number;
+  /** Most bytes of data that a capsule of this queue may carry. */
+  readonly inCapsuleBytes: number;
+  /** Time to connect and initialise, ms. */
+  readonly timeoutMs: number;
+}
+
+/** What a queue tells its host. Never called inside a call that submits, opens or closes. */
+export interface QueueEvents {
+  /** The connection is initialised; commands may be submitted. Comes first, once. */
+  opened(): void;
+  /** A command ended; its CQE lies at `base` in `view` during this call. */
+  completed(cid: number, view: DataView, base: number): void;
+  /** The queue is gone with all its commands. Comes last, once; not after `close`. */
+  lost(error: NvmeofError): void;
+}
+
+/** A host's end of one queue. */
+export interface QueueLink {
+  /**
+   * Sends a command. CID and data pointer of `sqe` (64 bytes) are filled in here; the rest is taken
+   * as it is and copied. `data` belongs to the command until it completes or is detached.
+   */
+  submit(
+    cid: number,
+    sqe: Uint8Array,
+    direction: DataDirection,
+    data: Uint8Array | undefined,
+  ): void;
+  /**
+   * Gives the data buffer of a command back to its owner while the command itself goes on: late
+   * read data is dropped, and a write goes on from a private copy.
+   */
+  detach(cid: number): void;
+  /** Ends the queue at once; no event follows. Commands in flight are the caller's to settle. */
+  close(how: CloseHow): void;
+}
+
+/** `orderly` delivers what was submitted, for an idle queue; `reset` stops every byte it can. */
+export type CloseHow = "orderly" | "reset";
+
+/** Opens queues to one port of a subsystem. */
+export interface Transport {
+  readonly address: TransportAddress;
+  /** The time that its queues live by; who uses the transport lives by the same. */
+  readonly clock: Clock;
+  openQueue(options: QueueOptions, events: QueueEvents): QueueLink;
+}
+
+/** What a queue tells its controller. Never called inside a call to the link. */
+export interface ControllerEvents {
+  /** The connection is initialised. Comes first, once. */
+  opened(): void;
+  /** A command arrived in slot `tag`, with its in-capsule data if it has any. */
+  command(tag: number): void;
+  /** What `fetch` asked for has arrived (status 0), or did not arrive whole (an NVMe status). */
+  fetched(tag: number, status: number): void;
+  /** The queue is gone with all its commands. Comes last, once; not after `close`. */
+  lost(error: NvmeofError): void;
+}
+
+/** A controller's end of one queue. Commands are named by the slot (`tag`) they arrived in. */
+export interface ControllerLink {
+  /** The host's address as a person writes it. */
+  readonly remote: string;
+  /** The command in slot `tag`: its SQE at offset 0. Valid until `respond`. */
+  sqe(tag: number): DataView;
+  /** Bytes that the command transfers, as its SGL says. */
+  transferBytes(tag: number): number;
+  /** The data that came in the capsule; valid until `respond`. */
+  capsuleData(tag: number): Uint8Array | undefined;
+  /** Takes the command's data from the host into `buffer`; `fetched` follows. */
+  fetch(tag: number, buffer: Uint8Array): void;
+  /**
+   * Completes a command: read data first if there is any, then the completion. `data` must stay as
+   * it is until the link is drained; `release` is called then.
+   */
+  respond(
+    tag: number,
+    status: number,
+    dw0: number,
+    dw1: number,
+    data?: Uint8Array,
+    release?: (data: Uint8Array) => void,
+  ): void;
+  /** Takes `slots` commands from now on, with or without SQ flow control (then SQHD is FFFFh). */
+  configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void;
+  /** Ends the queue at once; no event follows. */
+  close(how: CloseHow): void;
+}

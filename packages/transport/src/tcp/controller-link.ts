@@ -1,0 +1,157 @@
+// The controller's end of NVMe/TCP: takes the connections of a listener, one queue each.
+// Read first: NVMe/TCP 1.0 §3.4 "Connection Establishment"; queue-link.ts for the contract.
+
+import type { NvmeofError } from "@nvmeof/codec";
+import type { ByteStream, ByteStreamHandler } from "../byte-stream.ts";
+import type { Clock } from "../clock.ts";
+import type { CloseHow, ControllerEvents, ControllerLink } from "../queue-link.ts";
+import { Connection } from "./connection.ts";
+import { ControllerSession } from "./controller-session.ts";
+import { COPY_BYTES_MAX } from "./send-queue.ts";
+
+/** What a controller offers on its connections. */
+export interface ControllerTransportOptions {
+  readonly clock: Clock;
+  /** Allow a digest of each header. Default true. */
+  readonly headerDigest?: boolean;
+  /** Allow a digest of all data. Default true. */
+  readonly dataDigest?: boolean;
+  /** CPDA: data to us aligned to 4 × (pda + 1) bytes. Default 0. */
+  readonly pda?: number;
+  /** MAXH2CDATA, bytes; a multiple of 4, at least 4096. Default 128 KiB. */
+  readonly h2cDataBytesMax?: number;
+  /** Time from the connection to the whole ICReq, ms. Default 5 s. */
+  readonly initializeTimeoutMs?: number;
+}
+
+const H2C_DATA_BYTES_MAX = 128 * 1024;
+const INITIALIZE_TIMEOUT_MS = 5_000;
+/** Admin and Fabrics commands may carry this much in their capsule, whatever IOCCSZ says. */
+export const ADMIN_CAPSULE_BYTES = 8192;
+
+class TcpControllerLink implements ControllerLink {
+  readonly remote: string;
+  readonly #session: ControllerSession;
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  /** Buffers in use by the write under way, and by what is staged after it. */
+  #held: { data: Uint8Array; release: (data: Uint8Array) => void }[] = [];
+  #staged: { data: Uint8Array; release: (data: Uint8Array) => void }[] = [];
+
+  constructor(
+    options: ControllerTransportOptions,
+    stream: ByteStream,
+    accept: (link: ControllerLink) => ControllerEvents,
+  ) {
+    this.remote = stream.remote;
+    const { clock } = options;
+    this.#clock = clock;
+    // Given when all is in place: `accept` may well configure or close the link.
+    let events!: ControllerEvents;
+    this.#session = new ControllerSession(
+      {
+        headerDigest: options.headerDigest ?? true,
+        dataDigest: options.dataDigest ?? true,
+        pda: options.pda ?? 0,
+        h2cDataBytesMax: options.h2cDataBytesMax ?? H2C_DATA_BYTES_MAX,
+        inCapsuleBytes: ADMIN_CAPSULE_BYTES,
+      },
+      {
+        opened: () => events.opened(),
+        command: (tag) => events.command(tag),
+        fetched: (tag, status) => events.fetched(tag, status),
+        lost: (error: NvmeofError) => {
+          this.#connection.sessionFailed();
+          this.#forget();
+          events.lost(error);
+        },
+      },
+      clock.nowMs() + (options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS),
+    );
+    this.#connection = new Connection(this.#session, clock, () => {});
+    this.#connection.attach(stream);
+    events = accept(this);
+  }
+
+  get handler(): ByteStreamHandler {
+    const connection = this.#connection;
+    return {
+      opened: () => connection.opened(),
+      received: (buffer, start, end) => connection.received(buffer, start, end),
+      drained: () => {
+        for (const { data, release } of this.#held) release(data);
+        this.#held = this.#staged;
+        this.#staged = [];
+        connection.drained();
+      },
+      ended: (error) => connection.ended(error),
+    };
+  }
+
+  sqe(tag: number): DataView {
+    return this.#session.slot(tag).sqe;
+  }
+
+  transferBytes(tag: number): number {
+    return this.#session.slot(tag).transferBytes;
+  }
+
+  capsuleData(tag: number): Uint8Array | undefined {
+    const slot = this.#session.slot(tag);
+    if (slot.capsuleBytes === 0) return undefined;
+    return slot.capsule.bytes.subarray(0, slot.capsuleBytes);
+  }
+
+  fetch(tag: number, buffer: Uint8Array): void {
+    this.#session.fetch(tag, buffer, this.#clock.nowMs());
+    this.#connection.flushSoon();
+  }
+
+  respond(
+    tag: number,
+    status: number,
+    dw0: number,
+    dw1: number,
+    data?: Uint8Array,
+    release?: (data: Uint8Array) => void,
+  ): void {
+    this.#session.respond(tag, status, dw0, dw1, data);
+    this.#connection.flushSoon();
+    if (data === undefined || release === undefined) return;
+    if (data.length <= COPY_BYTES_MAX || this.#session.ended) release(data);
+    else if (this.#session.out.busy) this.#staged.push({ data, release });
+    else this.#held.push({ data, release });
+  }
+
+  configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void {
+    this.#session.configure(slots, flowControl, inCapsuleBytes);
+  }
+
+  close(how: CloseHow): void {
+    this.#connection.close(how);
+    const all = [...this.#held, ...this.#staged];
+    this.#forget();
+    // After an orderly close the stream may still be sending from them: then they are not reused.
+    if (how === "reset") for (const { data, release } of all) release(data);
+  }
+
+  /** Leaves the buffers to the garbage collector instead of giving them back for use. */
+  #forget(): void {
+    this.#held = [];
+    this.#staged = [];
+  }
+}
+
+/**
+ * Takes a stream that a host opened as the controller's end of a queue.
+ *
+ * @param accept gives the events of the queue; called once, before any event.
+ * @returns what the stream is to be handled by.
+ */
+export function acceptQueue(
+  options: ControllerTransportOptions,
+  stream: ByteStream,
+  accept: (link: ControllerLink) => ControllerEvents,
+): ByteStreamHandler {
+  return new TcpControllerLink(options, stream, accept).handler;
+}

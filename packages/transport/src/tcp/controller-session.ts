@@ -1,0 +1,326 @@
+// The controller's end of an NVMe/TCP connection: capsules in, R2T and data, completions out.
+// Read first: NVMe/TCP 1.0 §3.3.2 "Data Transfer", §3.6.2 "PDU Definitions"; the rules that a host's
+// PDUs must obey are in controller-rules.ts.
+
+import {
+  CAPSULE_OFFSET,
+  Cqe,
+  DataPdu,
+  Fes,
+  type NvmeofError,
+  OPC_FABRICS,
+  PduFlag,
+  PduType,
+  ProtocolError,
+  R2t,
+  Sqe,
+  Status,
+  crc32c,
+  cqeStatus,
+} from "@nvmeof/codec";
+import { NO_DATA, NO_REGION, Region } from "../copy.ts";
+import { TransportError } from "../errors.ts";
+import type { ControllerEvents } from "../queue-link.ts";
+import { ControllerSlot } from "./controller-slot.ts";
+import { checkH2CData, dataPointerStatus, strayH2CData } from "./controller-rules.ts";
+import { type Agreement, type SessionOptions, readIcReq, sendIcResp } from "./initialize.ts";
+import { Session } from "./session.ts";
+
+/** What a controller session is made of. */
+export interface ControllerSessionOptions extends SessionOptions {
+  /** MAXH2CDATA that the host is told: most bytes of data in one H2CData. */
+  readonly h2cDataBytesMax: number;
+  /** In-capsule bytes taken before Connect says which queue this is. */
+  readonly inCapsuleBytes: number;
+}
+
+/** Time that a host has to answer an R2T with all its data, ms. */
+const R2T_TIMEOUT_MS = 30_000;
+
+/** Machine: see {@link Session}. */
+export class ControllerSession extends Session {
+  readonly #events: ControllerEvents;
+  readonly #controller: ControllerSessionOptions;
+  #slots: ControllerSlot[] = [];
+  readonly #idle: number[] = [];
+  #flowControl = true;
+  #sqhd = 0;
+  #inCapsuleBytes: number;
+  /** CIDs in use, a bit each: a duplicate must not disturb the command that it names. */
+  readonly #cidsInUse = new Uint8Array(8192);
+  /** Slot whose data is arriving, in a capsule or in H2CData. */
+  #arriving: ControllerSlot | undefined;
+  #arrivingTag = 0;
+  /** Commands with an R2T out, so that a look at the deadlines costs nothing when there are none. */
+  #fetching = 0;
+
+  constructor(options: ControllerSessionOptions, events: ControllerEvents, initializeByMs: number) {
+    super(
+      false,
+      options,
+      Math.max(options.h2cDataBytesMax, options.inCapsuleBytes),
+      initializeByMs,
+    );
+    this.reader.context.alignment = (options.pda + 1) * 4;
+    this.#controller = options;
+    this.#events = events;
+    this.#inCapsuleBytes = options.inCapsuleBytes;
+    // Only Connect may come until `configure`, but a host may well send it twice.
+    this.#grow(2);
+  }
+
+  /** See `ControllerLink.configure`. */
+  configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void {
+    this.#grow(slots);
+    this.#flowControl = flowControl;
+    this.#inCapsuleBytes = inCapsuleBytes;
+    const { context } = this.reader;
+    context.dataBytesMax = Math.max(context.dataBytesMax, inCapsuleBytes);
+  }
+
+  slot(tag: number): ControllerSlot {
+    return this.#slots[tag]!;
+  }
+
+  /** See `ControllerLink.fetch`. */
+  fetch(tag: number, buffer: Uint8Array, nowMs: number): void {
+    if (this.ended) return;
+    const slot = this.#slots[tag]!;
+    if (buffer.length !== slot.transferBytes) {
+      throw new RangeError(`${buffer.length} bytes for a transfer of ${slot.transferBytes}`);
+    }
+    if (slot.region.bytes !== buffer) slot.region = new Region(buffer);
+    slot.fetching = true;
+    this.#fetching++;
+    slot.movedBytes = 0;
+    slot.corrupt = false;
+    slot.fetchByMs = nowMs + R2T_TIMEOUT_MS;
+    const digest = this.agreement!.headerDigest ? 4 : 0;
+    const base = this.out.reserve(R2t.size + digest);
+    const { view } = this.out;
+    this.writeHeader(view, base, PduType.R2T, 0, R2t.size, 0);
+    R2t.cccid.set(view, base, slot.cid);
+    // Tags begin at 1: a host that leaves the field zero is found out.
+    R2t.ttag.set(view, base, tag + 1);
+    R2t.r2to.set(view, base, 0);
+    R2t.r2tl.set(view, base, slot.transferBytes);
+    view.setUint32(base + 20, 0);
+    if (digest > 0) view.setInt32(base + R2t.size, crc32c(view, base, base + R2t.size), true);
+  }
+
+  /** See `ControllerLink.respond`. */
+  respond(tag: number, status: number, dw0: number, dw1: number, data = NO_DATA): void {
+    if (this.ended) return;
+    const slot = this.#slots[tag]!;
+    if (slot.fetching) {
+      this.#answerLater(slot, { status, dw0, dw1 });
+      return;
+    }
+    const plain = status === 0 && dw0 === 0 && dw1 === 0;
+    // SUCCESS saves the response capsule, where the host does not need its SQ head pointer.
+    const success = plain && data.length > 0 && !this.#flowControl;
+    if (data.length > 0) this.#c2hData(slot.cid, data, success);
+    this.#advance();
+    if (!success) this.#capsuleResp(slot.cid, status, dw0, dw1);
+    this.#cidsInUse[slot.cid >> 3]! &= ~(1 << (slot.cid & 7));
+    slot.outstanding = false;
+    this.#idle.push(tag);
+  }
+
+  override deadlineMs(): number {
+    let deadline = super.deadlineMs();
+    if (this.#fetching === 0) return deadline;
+    for (const slot of this.#slots)
+      if (slot.fetching) deadline = Math.min(deadline, slot.fetchByMs);
+    return deadline;
+  }
+
+  override tick(nowMs: number): void {
+    if (this.#slots.some((slot) => slot.fetching && slot.fetchByMs <= nowMs)) {
+      this.fail(new TransportError("receive-timeout", "the host did not answer an R2T in time"));
+      return;
+    }
+    super.tick(nowMs);
+  }
+
+  override postpone(ms: number): void {
+    super.postpone(ms);
+    for (const slot of this.#slots) slot.fetchByMs += ms;
+  }
+
+  protected initialize(type: number, view: DataView, base: number): Agreement {
+    if (type !== PduType.ICReq) throw this.unexpected(type);
+    const max = this.#controller.h2cDataBytesMax;
+    const agreement = readIcReq(view, base, this.options, max);
+    sendIcResp(this.out, agreement, this.options.pda);
+    return agreement;
+  }
+
+  protected opened(): void {
+    this.#events.opened();
+  }
+
+  protected failed(error: NvmeofError): void {
+    this.#events.lost(error);
+  }
+
+  protected running(type: number, view: DataView, base: number, dataBytes: number): void {
+    if (type === PduType.CapsuleCmd) this.#capsuleCmd(view, base + CAPSULE_OFFSET, dataBytes);
+    else if (type === PduType.H2CData) this.#h2cData(view, base, dataBytes);
+    else throw this.unexpected(type);
+  }
+
+  protected placed(intact: boolean): void {
+    const slot = this.#arriving;
+    this.#arriving = undefined;
+    if (slot === undefined) return;
+    const tag = this.#arrivingTag;
+    if (!slot.fetching) {
+      this.#accept(tag, slot, intact ? 0 : Status.TransientTransport);
+      return;
+    }
+    if (!intact) slot.corrupt = true;
+    if (slot.movedBytes < slot.transferBytes) return;
+    slot.fetching = false;
+    slot.fetchByMs = Infinity;
+    this.#fetching--;
+    const { answer } = slot;
+    if (answer === undefined) {
+      this.#events.fetched(tag, slot.corrupt ? Status.TransientTransport : 0);
+      return;
+    }
+    slot.answer = undefined;
+    this.respond(tag, answer.status, answer.dw0, answer.dw1);
+  }
+
+  /**
+   * A host sends all that an R2T asked for, also where the command has failed meanwhile: its answer
+   * follows the data, which is dropped, and until then the R2T's tag means nothing else.
+   */
+  #answerLater(slot: ControllerSlot, answer: NonNullable<ControllerSlot["answer"]>): void {
+    slot.answer ??= answer;
+    this.reader.unplace(slot.region);
+    slot.region = NO_REGION;
+  }
+
+  #capsuleCmd(view: DataView, base: number, dataBytes: number): void {
+    const max = this.#capsuleBytesMax(view, base);
+    if (dataBytes > max) {
+      const limit = `the limit is ${max}`;
+      throw new ProtocolError(Fes.LimitExceeded, 0, `${dataBytes} bytes in the capsule, ${limit}`);
+    }
+    const tag = this.#idle.pop();
+    if (tag === undefined) {
+      throw new ProtocolError(Fes.SequenceError, 0, `more than ${this.#slots.length} commands`);
+    }
+    const slot = this.#slots[tag]!;
+    slot.outstanding = true;
+    for (let at = 0; at < Sqe.size; at += 4) {
+      slot.sqe.setUint32(at, view.getUint32(base + at, true), true);
+    }
+    slot.cid = Sqe.cid.get(slot.sqe);
+    slot.transferBytes = Sqe.sglLength.get(slot.sqe);
+    slot.capsuleBytes = dataBytes;
+    if (dataBytes === 0) {
+      this.#accept(tag, slot, 0);
+      return;
+    }
+    if (slot.capsule.bytes.length < dataBytes) {
+      slot.capsule = new Region(new Uint8Array(max));
+    }
+    this.reader.place(slot.capsule, 0);
+    this.#arriving = slot;
+    this.#arrivingTag = tag;
+  }
+
+  /** Fabrics commands may carry what the admin queue may, whatever the queue was configured to. */
+  #capsuleBytesMax(view: DataView, base: number): number {
+    const isFabrics = Sqe.opc.get(view, base) === OPC_FABRICS;
+    const max = this.#inCapsuleBytes;
+    return isFabrics ? Math.max(max, this.#controller.inCapsuleBytes) : max;
+  }
+
+  /** A whole capsule is here: refused if the transport finds it wanting, else given on. */
+  #accept(tag: number, slot: ControllerSlot, status: number): void {
+    const inUse = (this.#cidsInUse[slot.cid >> 3]! >> (slot.cid & 7)) & 1;
+    if (inUse === 1) {
+      this.#refuse(tag, slot, Status.CommandIdConflict);
+      return;
+    }
+    this.#cidsInUse[slot.cid >> 3]! |= 1 << (slot.cid & 7);
+    const refusal = status || dataPointerStatus(slot.sqe, slot.capsuleBytes);
+    if (refusal !== 0) this.respond(tag, refusal, 0, 0);
+    else this.#events.command(tag);
+  }
+
+  /** Answers a command whose CID is another's: that one's bit must stay. */
+  #refuse(tag: number, slot: ControllerSlot, status: number): void {
+    this.#advance();
+    this.#capsuleResp(slot.cid, status, 0, 0);
+    slot.outstanding = false;
+    this.#idle.push(tag);
+  }
+
+  #h2cData(view: DataView, base: number, dataBytes: number): void {
+    const tag = DataPdu.ttag.get(view, base) - 1;
+    const slot = this.#slots[tag];
+    if (slot === undefined || !slot.fetching) {
+      throw strayH2CData(this.#slots, this.#fetching, view, base);
+    }
+    if (dataBytes > this.#controller.h2cDataBytesMax) {
+      throw new ProtocolError(Fes.LimitExceeded, 0, `H2CData: ${dataBytes} bytes, over MAXH2CDATA`);
+    }
+    checkH2CData(slot, view, base, dataBytes);
+    if (slot.answer === undefined) this.reader.place(slot.region, slot.movedBytes);
+    slot.movedBytes += dataBytes;
+    this.#arriving = slot;
+    this.#arrivingTag = tag;
+  }
+
+  #c2hData(cid: number, data: Uint8Array, success: boolean): void {
+    const { headerDigest, dataDigest, sendAlignment } = this.agreement!;
+    const headerEnd = DataPdu.size + (headerDigest ? 4 : 0);
+    const dataAt = Math.ceil(headerEnd / sendAlignment) * sendAlignment;
+    const base = this.out.reserve(dataAt);
+    const { view } = this.out;
+    const flags = PduFlag.Last | (success ? PduFlag.Success : 0);
+    this.writeHeader(view, base, PduType.C2HData, flags, DataPdu.size, data.length);
+    DataPdu.cccid.set(view, base, cid);
+    DataPdu.ttag.set(view, base, 0);
+    DataPdu.datao.set(view, base, 0);
+    DataPdu.datal.set(view, base, data.length);
+    view.setUint32(base + 20, 0);
+    if (headerDigest) view.setInt32(base + 24, crc32c(view, base, base + DataPdu.size), true);
+    for (let at = headerEnd; at < dataAt; at++) view.setUint8(base + at, 0);
+    if (dataDigest) this.out.appendDigested(data);
+    else this.out.append(data);
+  }
+
+  #capsuleResp(cid: number, status: number, dw0: number, dw1: number): void {
+    const digest = this.agreement!.headerDigest ? 4 : 0;
+    const base = this.out.reserve(24 + digest);
+    const { view } = this.out;
+    this.writeHeader(view, base, PduType.CapsuleResp, 0, 24, 0);
+    const at = base + CAPSULE_OFFSET;
+    Cqe.dw0.set(view, at, dw0);
+    Cqe.dw1.set(view, at, dw1);
+    Cqe.sqhd.set(view, at, this.#flowControl ? this.#sqhd : 0xffff);
+    Cqe.sqid.set(view, at, 0);
+    view.setUint16(at + 14, 0, true);
+    Cqe.cid.set(view, at, cid);
+    cqeStatus.set(view, at, status);
+    if (digest > 0) view.setInt32(base + 24, crc32c(view, base, base + 24), true);
+  }
+
+  /** One more entry of the submission queue is free again. */
+  #advance(): void {
+    this.#sqhd = (this.#sqhd + 1) % this.#slots.length;
+  }
+
+  #grow(slots: number): void {
+    for (let tag = this.#slots.length; tag < slots; tag++) {
+      this.#slots.push(new ControllerSlot());
+      this.#idle.push(tag);
+    }
+  }
+}

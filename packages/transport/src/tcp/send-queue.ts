@@ -1,0 +1,167 @@
+// Bytes out: headers and small payloads are staged in one buffer, large payloads go by reference.
+// Why: one write for everything of a turn is worth a factor of eight (node-ceilings.md §6.1).
+
+import { CRC32C_INITIAL, crc32cFinish, crc32cUpdate, viewOf } from "@nvmeof/codec";
+
+/** Payloads up to this many bytes are copied into the staging buffer, which is cheaper than a piece. */
+export const COPY_BYTES_MAX = 8 * 1024;
+
+const CHUNK_BYTES_MIN = 16 * 1024;
+const CHUNK_BYTES_MAX = 256 * 1024;
+/** Idle chunks kept for later use. */
+const SPARE_CHUNKS_MAX = 4;
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+const newChunk = (size: number): Chunk => {
+  const bytes = new Uint8Array(size);
+  return { bytes, view: viewOf(bytes) };
+};
+
+/**
+ * What a session wants to send. The driver takes all of it at once, and says when it is out.
+ *
+ * `reserve` gives room for a header in the staging buffer: write to `view` from the returned base.
+ */
+export class SendQueue {
+  /** The chunk that `reserve` last gave room in, as a view and as bytes. */
+  view: DataView;
+  bytes: Uint8Array;
+  #chunk: Chunk;
+  #used = 0;
+  /** Where the staged bytes begin that no piece covers yet. */
+  #from = 0;
+  #pieces: Uint8Array[] = [];
+  #chunkBytes = CHUNK_BYTES_MIN;
+  /** Chunks with bytes that are being written, and those that can be filled. */
+  #busy: Chunk[] = [];
+  #filled: Chunk[] = [];
+  #spare: Chunk[] = [];
+  #staged = 0;
+  #writing = 0;
+
+  constructor() {
+    this.#chunk = newChunk(this.#chunkBytes);
+    this.view = this.#chunk.view;
+    this.bytes = this.#chunk.bytes;
+  }
+
+  /** Bytes that were appended and are not out yet. */
+  get queuedBytes(): number {
+    return this.#staged + this.#writing;
+  }
+
+  get isEmpty(): boolean {
+    return this.#staged === 0;
+  }
+
+  /** Whether the pieces of the last `take` are still being written. */
+  get busy(): boolean {
+    return this.#writing > 0;
+  }
+
+  /** Room for `bytes` (at most 8 KiB and some) in the staging buffer; its content is undefined. */
+  reserve(bytes: number): number {
+    if (this.#used + bytes > this.#chunk.bytes.length) this.#nextChunk();
+    const base = this.#used;
+    this.#used += bytes;
+    this.#staged += bytes;
+    return base;
+  }
+
+  /** Payload after what was appended so far. Beyond 8 KiB it must not change until it is out. */
+  append(payload: Uint8Array): void {
+    if (payload.length <= COPY_BYTES_MAX) {
+      const base = this.reserve(payload.length);
+      this.#chunk.bytes.set(payload, base);
+      return;
+    }
+    this.#cut();
+    this.#pieces.push(payload);
+    this.#staged += payload.length;
+  }
+
+  /** Bytes `start` to `end` of a payload as they are now, however many: they may change at once. */
+  copy(payload: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end;) {
+      if (this.#used === this.#chunk.bytes.length) this.#nextChunk();
+      const count = Math.min(end - at, this.#chunk.bytes.length - this.#used);
+      this.#chunk.bytes.set(payload.subarray(at, at + count), this.#used);
+      this.#used += count;
+      this.#staged += count;
+      at += count;
+    }
+  }
+
+  /** Payload and its CRC32C. */
+  appendDigested(payload: Uint8Array): void {
+    this.append(payload);
+    const copied = payload.length <= COPY_BYTES_MAX;
+    // The staged copy is in the cache and has a view already; a referenced payload needs one.
+    const view = copied ? this.view : viewOf(payload);
+    const start = copied ? this.#used - payload.length : 0;
+    const running = crc32cUpdate(CRC32C_INITIAL, view, start, start + payload.length);
+    const base = this.reserve(4);
+    this.view.setInt32(base, crc32cFinish(running), true);
+  }
+
+  /** All that was appended, as one gathered write. The pieces stay as they are until `drained`. */
+  take(): Uint8Array[] {
+    this.#cut();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#writing += this.#staged;
+    this.#staged = 0;
+    this.#filled.push(this.#chunk);
+    this.#busy.push(...this.#filled);
+    this.#filled = [];
+    this.#startChunk();
+    return pieces;
+  }
+
+  /** What `take` gave is out: its chunks can be filled again. */
+  drained(): void {
+    this.#writing = 0;
+    for (const chunk of this.#busy) {
+      const fits = chunk.bytes.length === this.#chunkBytes;
+      if (fits && this.#spare.length < SPARE_CHUNKS_MAX) this.#spare.push(chunk);
+    }
+    this.#busy = [];
+  }
+
+  /** Drops what no `take` has given out: nothing of it will be sent. */
+  discard(): void {
+    this.#pieces = [];
+    this.#filled = [];
+    this.#staged = 0;
+    this.#used = 0;
+    this.#from = 0;
+  }
+
+  #cut(): void {
+    if (this.#used > this.#from)
+      this.#pieces.push(this.#chunk.bytes.subarray(this.#from, this.#used));
+    this.#from = this.#used;
+  }
+
+  #nextChunk(): void {
+    this.#cut();
+    this.#filled.push(this.#chunk);
+    // More than a chunk a turn: fewer, larger ones serve this load better.
+    this.#chunkBytes = Math.min(this.#chunkBytes * 2, CHUNK_BYTES_MAX);
+    this.#startChunk();
+  }
+
+  #startChunk(): void {
+    const spare = this.#spare.pop();
+    const fits = spare !== undefined && spare.bytes.length === this.#chunkBytes;
+    this.#chunk = fits ? spare : newChunk(this.#chunkBytes);
+    this.view = this.#chunk.view;
+    this.bytes = this.#chunk.bytes;
+    this.#used = 0;
+    this.#from = 0;
+  }
+}
