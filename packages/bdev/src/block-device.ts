@@ -89,9 +89,15 @@ export interface BlockDevice {
   readonly limits: BlockLimits;
   readonly features: BlockFeatures;
   readonly identity: BlockIdentity;
-  /** A channel of its own for each user that submits. Many may be open. */
+  /**
+   * A channel of its own for each user that submits. Many may be open. When the device is closed, a
+   * channel that refuses everything: there is one way to learn of it.
+   */
   openChannel(): BlockChannel;
-  /** Tells `observer` of events from now on, until the returned function is called. */
+  /**
+   * Tells `observer` of events from now on, until the returned function is called; never inside a
+   * call to the device.
+   */
   observe(observer: (event: BlockDeviceEvent) => void): () => void;
   /** Removes the device: "removed" is told, what is in flight settles, then it resolves. */
   close(): Promise<void>;

@@ -12,11 +12,27 @@ export {
   type BlockSettle,
 } from "./block-device.ts";
 export { type ChannelOwner, LocalChannel } from "./channel.ts";
+export type { Claim, ClaimKind } from "./claims.ts";
+export { DelegatingDevice } from "./delegate.ts";
+export type { CallOptions, DiskChannel, WriteOptions } from "./disk-channel.ts";
 export { BlockError, type BlockFailure } from "./errors.ts";
+export type { DeviceHandle } from "./handle.ts";
 export { LocalDevice, type LocalDeviceOptions, checkGeometry } from "./local-device.ts";
 export { type MemoryDevice, type MemoryDeviceOptions, memoryDevice } from "./memory.ts";
 export { Observers } from "./observers.ts";
+export { type Disk, type DiskOptions, openDisk } from "./promises.ts";
+export { type LimitedDevice, limiting } from "./qos.ts";
+export type { RateLimits } from "./rate-limiter.ts";
 export {
+  BlockRegistry,
+  type OpenOptions,
+  type RegisteredDevice,
+  RegistryError,
+  type RegistryEvent,
+  type RegistryFailure,
+} from "./registry.ts";
+export {
+  CHANNEL_CLOSED,
   type RequestTarget,
   blockOpName,
   changesBlocks,
@@ -25,3 +41,20 @@ export {
   movesData,
 } from "./request-check.ts";
 export { SettleQueue } from "./settle-queue.ts";
+export {
+  SplitChannel,
+  type SplittingOptions,
+  type TransferLimits,
+  firstPieceBlocks,
+  splitting,
+} from "./split.ts";
+export {
+  type BlockOpName,
+  type BlockStatistics,
+  type MeasuredChannel,
+  type MeasuredDevice,
+  type OperationStatistics,
+  type StatusStatistics,
+  measuring,
+} from "./statistics.ts";
+export { type ReadableOptions, type WritableOptions, readable, writable } from "./streams.ts";

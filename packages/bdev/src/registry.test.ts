@@ -252,16 +252,16 @@ describe("claims", () => {
 describe("hot removal", () => {
   test("reaches every handle, open or not used, with its reason", async () => {
     const { clock, registry, device } = setup();
-    const handles = [registry.open("mem"), registry.open("mem", { write: true })];
+    const handles = [registry.open("mem"), registry.open("mem", { write: true })] as const;
     const events: BlockDeviceEvent[] = [];
     for (const handle of handles) handle.observe((event) => events.push(event));
-    const channel = handles[0]!.openChannel();
+    const channel = handles[0].openChannel();
     const closed = device.close("unplugged");
     clock.settle();
     await closed;
     expect(events).toEqual(handles.map(() => ({ type: "removed", reason: "unplugged" })));
     const late = submit(channel, BlockOp.Read);
-    const later = submit(handles[1]!.openChannel(), BlockOp.Write);
+    const later = submit(handles[1].openChannel(), BlockOp.Write);
     clock.settle();
     expect([late.status, later.status]).toEqual([Status.HostAborted, Status.HostAborted]);
     expect(codeFrom(() => registry.open("mem"))).toBe("NVME_ERR_NO_DEVICE");

@@ -61,6 +61,13 @@ test("Connect works with its data outside the capsule", () => {
   expect(tryConnect(world, {}, queue).code).toBe(0);
 });
 
+test("a host that was refused may try again on the same connection", () => {
+  const world = served();
+  const queue = world.openQueue();
+  expect(tryConnect(world, { subsystemNqn: other }, queue).code).not.toBe(0);
+  expect(tryConnect(world, {}, queue).code).toBe(0);
+});
+
 test("[K1] a command before Connect is out of sequence, and the third one is the last", () => {
   const world = served();
   const queue = world.openQueue();
@@ -300,6 +307,7 @@ test("[F95] connections beyond the limits are refused, in total and by address; 
   const seen: TargetEvent[] = [];
   world.target.observe((event) => seen.push(event));
   const controller: RawController = world.connect();
+  for (let i = 0; i < 5; i++) world.openQueue().close();
   world.openQueue();
   expect(world.openQueue().lost?.code).toBe("NVME_ERR_UNREACHABLE");
   const elsewhere = world.listen("elsewhere");

@@ -38,9 +38,9 @@ export interface DiscoveryPort {
 
 /** Where the log comes from. */
 export interface DiscoveryContents {
-  readonly ports: Iterable<DiscoveryPort>;
-  readonly subsystems: Iterable<Subsystem>;
-  readonly referrals: Iterable<Referral>;
+  readonly ports: readonly DiscoveryPort[];
+  readonly subsystems: readonly Subsystem[];
+  readonly referrals: readonly Referral[];
 }
 
 /** LSP of Get Log Page 70h: entries of the port only that the host asks. */

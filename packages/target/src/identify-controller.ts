@@ -59,6 +59,8 @@ function commonFields(controller: Controller): Fields {
     lpa: Lpa.SmartPerNamespace | Lpa.CommandEffects | Lpa.Extended | Lpa.SupportedLogPages,
     elpe: limits.errorLogEntriesMax,
     kas: limits.keepAliveGranularityMs / 100,
+    // Of I/O queues; but Linux complains where a discovery controller, which has none, says 0.
+    maxcmd: Math.min(limits.queueDepthMax, 0xffff),
     sqes: SQES,
     cqes: CQES,
     sgls: Sgls.Supported | Sgls.Offset | Sgls.Transport,
@@ -90,7 +92,6 @@ function nvmFields(controller: Controller): Fields {
       Anacap.GroupIdFixed,
     anagrpmax: limits.anaGroupsMax,
     nanagrpid: limits.anaGroupsMax,
-    maxcmd: Math.min(limits.queueDepthMax, 0xffff),
     nn: limits.namespacesMax,
     mnan: limits.namespacesMax,
     oncs: optionalCommands(controller),

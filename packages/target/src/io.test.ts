@@ -165,7 +165,7 @@ test("Write Zeroes clears, by way of writes where the device has no command for 
     expect(io.run(ioSqe(NvmOpcode.WriteZeroes, 2, 600)).code).toBe(0);
     expect(device.store.findIndex((byte) => byte === 0)).toBe(2 * 512);
     expect(device.store.lastIndexOf(0)).toBe(602 * 512 - 1);
-    expect(device.seen[0]!.op).toBe(writeZeroes ? BlockOp.WriteZeroes : BlockOp.Write);
+    expect(device.seen.at(0)?.op).toBe(writeZeroes ? BlockOp.WriteZeroes : BlockOp.Write);
   }
 });
 
@@ -436,6 +436,18 @@ test("[F101] a namespace removed with I/O in flight: that is answered, what foll
   device.settleAll();
   clock.settle();
   expect(io.answers.get(read)?.code).toBe(0);
+});
+
+test("[F101] a command that waits for room when its namespace is removed is refused", () => {
+  const { io, device, clock, world } = held({ limits: { inflightMax: 1 } });
+  const [first, second] = [io.send(writeSqe(0, 1), pattern(512)), io.send(writeSqe(1, 1), pattern(512))]; // prettier-ignore
+  clock.settle();
+  world.subsystem.removeNamespace(1);
+  device.settleAll();
+  clock.settle();
+  expect(io.answers.get(first)?.code).toBe(0);
+  expect(io.answers.get(second)?.code).toBe(Status.InvalidNamespace);
+  expect(device.seen).toHaveLength(1);
 });
 
 test("a namespace that comes back under its NSID with another device is that device's", () => {

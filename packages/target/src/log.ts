@@ -61,9 +61,7 @@ export function getLogPage(controller: Controller, sqe: DataView, transferBytes:
   const bytes = GetLogPageCommand.numd.get(sqe) * 4;
   const offset = GetLogPageCommand.lpo.get(sqe);
   const lid = GetLogPageCommand.lid.get(sqe);
-  if (bytes > controller.context.limits.transferBytesMax) {
-    return final(bytes === transferBytes ? Status.InvalidField : Status.SglDataLengthInvalid);
-  }
+  if (bytes > controller.context.limits.transferBytesMax) return invalidField;
   if (bytes !== transferBytes) return final(Status.SglDataLengthInvalid);
   if (GetLogPageCommand.uidx.get(sqe) !== 0 || GetLogPageCommand.ot.get(sqe) !== 0) {
     return invalidField;
@@ -93,7 +91,7 @@ function logOf(controller: Controller, sqe: DataView, lid: number): Page {
     case Lid.SmartHealth:
       return smartLog(controller, nsid);
     case Lid.FirmwareSlot:
-      return encoded(FirmwareSlotLog, { cafs: 1, frs1: controller.subsystem.firmware });
+      return firmwareLog(controller.subsystem.firmware);
     case Lid.ChangedNamespaces:
       return encodeChangedNamespaces([...controller.changed].sort((a, b) => a - b));
     case Lid.CommandEffects:
@@ -115,6 +113,12 @@ function supportedPages(lids: readonly number[]): Uint8Array {
     encode(SupportedLogPage, viewOf(log), lid * SupportedLogPage.size, { lsupp: 1 });
   }
   return log;
+}
+
+/** One slot; those that are not there are zero, and not an empty text. */
+function firmwareLog(revision: string): Uint8Array {
+  const log = encoded(FirmwareSlotLog, { cafs: 1, frs1: revision });
+  return log.fill(0, FirmwareSlotLog.frs2.offset);
 }
 
 /** 25 °C: a temperature has to be given, and ours has no meaning. */

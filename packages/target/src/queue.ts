@@ -76,22 +76,19 @@ export class Queue implements ControllerEvents {
 
   command(tag: number): void {
     if (this.context.gate.mode === GateMode.Open) this.#role.command(tag);
-    else this.#hold(() => this.#state === "open" && this.command(tag));
+    else this.#holdCommand(tag);
   }
 
   fetched(tag: number, status: number): void {
     if (this.context.gate.mode !== GateMode.Frozen) this.#role.fetched(tag, status);
-    else this.#hold(() => this.#state === "open" && this.fetched(tag, status));
+    else this.#holdFetched(tag, status);
   }
 
   /** Completes a command without data. Nothing happens when the queue is gone. */
   answer(tag: number, status: number, dw0 = 0, dw1 = 0): void {
     if (this.#state === "ended") return;
-    if (this.context.gate.mode === GateMode.Frozen) {
-      this.#hold(() => this.answer(tag, status, dw0, dw1));
-    } else {
-      this.link.respond(tag, status, dw0, dw1);
-    }
+    if (this.context.gate.mode === GateMode.Frozen) this.#holdAnswer(tag, status, dw0, dw1);
+    else this.link.respond(tag, status, dw0, dw1);
   }
 
   /** Completes a command with data that nobody changes any more. */
@@ -107,7 +104,7 @@ export class Queue implements ControllerEvents {
     if (this.#state === "ended") {
       pool.giveBack(loan);
     } else if (gate.mode === GateMode.Frozen) {
-      this.#hold(() => this.answerLoan(tag, loan, bytes));
+      this.#holdLoan(tag, loan, bytes);
     } else {
       pool.sending(loan);
       this.link.respond(tag, 0, 0, 0, loan.first(bytes), loan.release);
@@ -149,6 +146,24 @@ export class Queue implements ControllerEvents {
     usage.connections--;
     observers.tell({ type: "connection-ended", remote: this.link.remote, message });
     this.port.queueEnded(this);
+  }
+
+  // Functions of their own: one that makes a closure allocates on every call, taken or not.
+
+  #holdCommand(tag: number): void {
+    this.#hold(() => this.#state === "open" && this.command(tag));
+  }
+
+  #holdFetched(tag: number, status: number): void {
+    this.#hold(() => this.#state === "open" && this.fetched(tag, status));
+  }
+
+  #holdAnswer(tag: number, status: number, dw0: number, dw1: number): void {
+    this.#hold(() => this.answer(tag, status, dw0, dw1));
+  }
+
+  #holdLoan(tag: number, loan: Loan, bytes: number): void {
+    this.#hold(() => this.answerLoan(tag, loan, bytes));
   }
 
   #hold(step: () => unknown): void {

@@ -86,7 +86,7 @@ export class Target implements AsyncDisposable {
     };
     this.#counts = new ConnectionCounts(this.#context);
     this.#referrals = (options.referrals ?? []).map(checkReferral);
-    this.#discoverySource = new DiscoverySource(this.#contents(), limits);
+    this.#discoverySource = new DiscoverySource(this, limits);
     const named = { nqn: DISCOVERY_NQN };
     this.#discovery = new Subsystem(this.#context, named, () => {}, this.#discoverySource);
   }
@@ -99,6 +99,11 @@ export class Target implements AsyncDisposable {
   /** Ports that take hosts. */
   get ports(): readonly TargetPort[] {
     return [...this.#ports.values()];
+  }
+
+  /** Other discovery controllers that hosts are told of. */
+  get referrals(): readonly Referral[] {
+    return this.#referrals;
   }
 
   get limits(): TargetLimits {
@@ -244,23 +249,6 @@ export class Target implements AsyncDisposable {
       });
       context.backendIdle = done;
     });
-  }
-
-  #contents() {
-    const ports = this.#ports;
-    const subsystems = this.#subsystems;
-    const referrals = (): readonly Referral[] => this.#referrals;
-    return {
-      get ports() {
-        return ports.values();
-      },
-      get subsystems() {
-        return subsystems.values();
-      },
-      get referrals() {
-        return referrals();
-      },
-    };
   }
 
   #portClosed(port: Port, connections: "keep" | "drop"): void {

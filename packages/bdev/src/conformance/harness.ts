@@ -201,7 +201,13 @@ export function blockDeviceCase(
     async run(harness) {
       const subject = new Subject(await harness.make(), harness);
       check(subject.device.blockCount >= 64, "the suite needs a device of 64 blocks or more");
-      await body(subject, harness);
+      try {
+        await body(subject, harness);
+      } catch (error) {
+        // What the device did wrong is worth more than how it closes afterwards.
+        await subject.close().catch(() => undefined);
+        throw error;
+      }
       await subject.close();
     },
   };

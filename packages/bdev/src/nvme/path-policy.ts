@@ -24,7 +24,7 @@ export type PathPolicy =
   /** One path at a time: the first of the best rank, in the order of preference. */
   | {
       readonly mode: "active-passive";
-      /** Go back to a better or preferred path as soon as it is there. Default true. */
+      /** Go back to a better or earlier path as soon as it is there. Default true. */
       readonly failback?: boolean;
     }
   | {
@@ -92,7 +92,9 @@ export function nextPath(
  */
 export class PathSelector {
   #policy: PathPolicy;
-  #current = NO_PATH;
+  #current: PathCandidate | undefined;
+  /** Where `#current` was when it was last looked for: paths come, go and change places. */
+  #at = NO_PATH;
   #onCurrent = 0;
 
   constructor(policy: PathPolicy) {
@@ -101,7 +103,7 @@ export class PathSelector {
 
   /** The path of the last request, for those who show it; undefined when there is none. */
   get current(): number | undefined {
-    return this.#current === NO_PATH ? undefined : this.#current;
+    return this.#at === NO_PATH ? undefined : this.#at;
   }
 
   set policy(policy: PathPolicy) {
@@ -109,44 +111,54 @@ export class PathSelector {
     this.forget();
   }
 
-  /** Paths came, went or changed places: what was remembered by index means nothing. */
+  /** The next choice begins at the head of the order: paths were put into another one. */
   forget(): void {
-    this.#current = NO_PATH;
+    this.#current = undefined;
+    this.#at = NO_PATH;
     this.#onCurrent = 0;
   }
 
-  /** A path became better or was preferred: with failback the choice is made anew. */
+  /** A path became better, or there is one more: with failback the choice is made anew. */
   improved(): void {
-    const { mode } = this.#policy;
-    if (mode === "active-passive" && this.#policy.failback !== false) this.forget();
+    const policy = this.#policy;
+    if (policy.mode === "active-active") this.#onCurrent = Infinity;
+    else if (policy.failback !== false) this.forget();
   }
 
-  /** Index of the path for the next request, {@link NO_PATH} when none is usable. */
+  /** A path became worse. Where it is the current one, there may be a better one now. */
+  worsened(path: PathCandidate): void {
+    if (path === this.#current) this.forget();
+  }
+
+  /**
+   * Index of the path for the next request, {@link NO_PATH} when none is usable.
+   *
+   * @param avoid a path that has just failed this request; taken only if there is no other.
+   */
   choose(paths: readonly PathCandidate[], avoid: PathCandidate | undefined): number {
     const policy = this.#policy;
-    const current = paths[this.#current];
-    const stays = current !== undefined && current !== avoid && current.rank !== Rank.Unusable;
-    if (policy.mode === "active-passive") {
-      if (!stays) this.#current = nextPath(paths, this.#current, false, avoid);
-    } else if (policy.selector === "queue-depth") {
-      this.#current = nextPath(paths, NO_PATH, true, avoid);
-    } else {
-      this.#turn(paths, stays, policy.minRequests ?? 1, avoid);
+    if (this.#current !== paths[this.#at]) {
+      this.#at = this.#current === undefined ? NO_PATH : paths.indexOf(this.#current);
     }
-    return this.#current;
-  }
-
-  #turn(
-    paths: readonly PathCandidate[],
-    stays: boolean,
-    minRequests: number,
-    avoid: PathCandidate | undefined,
-  ): void {
-    if (stays && this.#onCurrent < minRequests) {
-      this.#onCurrent++;
-      return;
+    const current = paths[this.#at];
+    const stays = current !== undefined && current.rank !== Rank.Unusable;
+    if (stays && current !== avoid) {
+      if (policy.mode === "active-passive") return this.#at;
+      if (policy.selector === "round-robin" && this.#onCurrent < (policy.minRequests ?? 1)) {
+        this.#onCurrent++;
+        return this.#at;
+      }
     }
-    this.#current = nextPath(paths, this.#current, false, avoid);
+    const byDepth = policy.mode === "active-active" && policy.selector === "queue-depth";
+    const next = nextPath(paths, byDepth ? NO_PATH : this.#at, byDepth, avoid);
+    const chosen = paths[next];
+    // One failure is no reason to leave a good path for a worse one: only this request goes there.
+    if (stays && current === avoid && chosen !== undefined && chosen.rank < current.rank) {
+      return next;
+    }
+    this.#at = next;
+    this.#current = chosen;
     this.#onCurrent = 1;
+    return next;
   }
 }

@@ -31,7 +31,6 @@ import {
 const NAMESPACES_MAX = 65_536;
 /** An ANA log larger than this is not read. */
 const ANA_LOG_BYTES_MAX = 1024 * 1024;
-const LOG_CHUNK_BYTES = 4096;
 
 /** Sends a command and waits for its completion. */
 function* adminOf(controller: Controller, what: string, command: AdminCommand): Sequence<void> {
@@ -82,19 +81,26 @@ export function* changedNamespaces(controller: Controller): Sequence<number[] | 
   return decodeChangedNamespaces(log);
 }
 
-/** Reads the ANA log. */
+/**
+ * Reads the ANA log: in one command where a transfer can hold it, else no further than it goes, since
+ * a controller refuses what lies beyond its end. The first piece counts as having seen the change, so
+ * that one which comes between the pieces brings another event.
+ */
 export function* anaLog(controller: Controller): Sequence<AnaLog> {
-  const { identify } = controller.facts!;
-  const bytes = Math.min(
-    anaLogBytesMax(identify.nanagrpid, identify.mnan || identify.nn),
-    ANA_LOG_BYTES_MAX,
-  );
+  const { identify, transferBytesMax } = controller.facts!;
+  const { anagrpmax, nanagrpid, mnan, nn } = identify;
+  const bytes = Math.min(anaLogBytesMax(nanagrpid, mnan || nn), ANA_LOG_BYTES_MAX);
   const log = new Uint8Array(Math.ceil(bytes / 4) * 4);
-  for (let offset = 0; offset < log.length; offset += LOG_CHUNK_BYTES) {
-    const piece = log.subarray(offset, Math.min(offset + LOG_CHUNK_BYTES, log.length));
-    // Only the last piece counts as having seen it: a change half way brings another event.
-    const rae = offset + LOG_CHUNK_BYTES < log.length;
-    yield* adminOf(controller, "log", logPageCommand({ lid: Lid.Ana, offset, rae }, piece));
+  for (let offset = 0; ; offset += transferBytesMax) {
+    const end = Math.min(offset + transferBytesMax, log.length);
+    const piece = log.subarray(offset, end);
+    const request = { lid: Lid.Ana, offset, rae: offset > 0 };
+    yield* adminOf(controller, "log", logPageCommand(request, piece));
+    try {
+      return decodeAnaLog(log.subarray(0, end), anagrpmax);
+    } catch (error) {
+      // Not all of it yet, or not to be understood at all.
+      if (end === log.length) throw error;
+    }
   }
-  return decodeAnaLog(log, identify.anagrpmax);
 }

@@ -3,24 +3,46 @@
 
 import type { QueuePair } from "@nvmeof/core";
 import type { Clock, Timer } from "@nvmeof/transport";
-import type { Slot } from "./multipath-channel.ts";
+import { type Slot, SlotPhase } from "./slot.ts";
+
+/** Who runs the room. */
+export interface WaitingRoomOwner {
+  /** Sends a slot, or puts it back here. */
+  send(slot: Slot): void;
+  /** Whether nothing can be sent, now or by waiting: then all are turned away. */
+  readonly isHopeless: boolean;
+  /** Ends a slot that has waited in vain. */
+  turnAway(slot: Slot): void;
+}
+
+/** A queue that was asked to tell of room, and the task that it was given. */
+interface Asked {
+  readonly queue: QueuePair;
+  readonly task: () => void;
+  phase: "idle" | "waiting";
+}
 
 /** Holds slots in the order in which they came. */
 export class WaitingRoom {
   readonly #clock: Clock;
-  readonly #send: (slot: Slot) => void;
+  readonly #owner: WaitingRoomOwner;
+  readonly #patienceMs: number;
   /** For room in a queue, or for a path: they go when something changes. */
   #blocked: Slot[] = [];
   /** Until their moment, earliest first; then they are as any other. */
   #timed: Slot[] = [];
+  /** From when on the first of the blocked has found no path; Infinity while there is one. */
+  #pathlessSinceMs = Infinity;
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
   #kicked: "no" | "yes" = "no";
-  #asked: "no" | "yes" = "no";
+  #asked: Asked | undefined;
 
-  constructor(clock: Clock, send: (slot: Slot) => void) {
+  /** @param patienceMs longest time without any path, after which all are turned away. */
+  constructor(clock: Clock, owner: WaitingRoomOwner, patienceMs: number) {
     this.#clock = clock;
-    this.#send = send;
+    this.#owner = owner;
+    this.#patienceMs = patienceMs;
   }
 
   get size(): number {
@@ -34,27 +56,28 @@ export class WaitingRoom {
 
   /** Behind all that wait already. */
   add(slot: Slot): void {
+    slot.phase = SlotPhase.Waiting;
     this.#blocked.push(slot);
   }
 
-  /** Until `queue` has room. */
+  /** Until `queue` has room, or is gone. */
   forRoom(slot: Slot, queue: QueuePair): void {
-    this.#blocked.push(slot);
-    if (this.#asked === "yes") return;
-    this.#asked = "yes";
-    queue.whenRoom(() => {
-      this.#asked = "no";
-      this.roomCame();
-    });
+    this.add(slot);
+    this.#pathlessSinceMs = Infinity;
+    this.#ask(queue);
   }
 
   /** Until a path improves, or the last hope is gone: whoever knows calls `kick`. */
   forPath(slot: Slot): void {
-    this.#blocked.push(slot);
+    this.add(slot);
+    if (this.#pathlessSinceMs !== Infinity) return;
+    this.#pathlessSinceMs = this.#clock.nowMs();
+    this.#arm();
   }
 
   /** Until `atMs`; a moment that has passed means after the current callback. */
   until(slot: Slot, atMs: number): void {
+    slot.phase = SlotPhase.Waiting;
     slot.notBeforeMs = atMs;
     let at = this.#timed.length;
     while (at > 0 && this.#timed[at - 1]!.notBeforeMs > atMs) at--;
@@ -73,43 +96,90 @@ export class WaitingRoom {
     });
   }
 
-  /** A command has ended, so there is room for one of those that wait for it. */
-  roomCame(): void {
-    const first = this.#blocked.shift();
-    if (first === undefined) return;
-    const others = this.#blocked.length;
-    this.#send(first);
-    // Blocked again: it keeps its place, the first.
-    if (this.#blocked.length > others) this.#blocked.unshift(this.#blocked.pop()!);
+  /** Takes out a slot that is not to be sent any more. */
+  remove(slot: Slot): void {
+    this.#blocked = this.#blocked.filter((other) => other !== slot);
+    this.#timed = this.#timed.filter((other) => other !== slot);
+    // Who stands first now may wait for something else.
+    this.kick();
+    this.#arm();
   }
 
   /** Gives all that wait to `end`: nobody waits any more. */
   flush(end: (slot: Slot) => void): void {
-    this.#timer?.cancel();
-    this.#timerAtMs = Infinity;
-    const all = [...this.#blocked, ...this.#timed];
+    const all = [...this.#timed, ...this.#blocked];
     this.#blocked = [];
     this.#timed = [];
+    this.#pathlessSinceMs = Infinity;
+    this.#arm();
     for (const slot of all) end(slot);
   }
 
+  /** Behind all others who wait for room in `queue`, once. */
+  #ask(queue: QueuePair): void {
+    if (this.#asked?.queue !== queue) {
+      const asked: Asked = { queue, phase: "idle", task: () => this.#roomCame(asked) };
+      this.#asked = asked;
+    }
+    const asked = this.#asked!;
+    if (asked.phase === "waiting") return;
+    asked.phase = "waiting";
+    queue.whenRoom(asked.task);
+  }
+
+  /** There is room for one command, or the queue is gone: the first in line looks which. */
+  #roomCame(asked: Asked): void {
+    asked.phase = "idle";
+    const first = this.#blocked.shift();
+    if (first === undefined) return;
+    const others = this.#blocked.length;
+    this.#owner.send(first);
+    // Blocked again: it keeps its place, the first.
+    if (this.#blocked.length > others) this.#blocked.unshift(this.#blocked.pop()!);
+    else if (others > 0) this.#ask(asked.queue);
+    this.#arm();
+  }
+
   #tryAll(): void {
+    if (this.#owner.isHopeless) {
+      this.flush((slot) => this.#owner.turnAway(slot));
+      return;
+    }
     const nowMs = this.#clock.nowMs();
-    let due = 0;
-    while (due < this.#timed.length && this.#timed[due]!.notBeforeMs <= nowMs) due++;
+    const due = this.#timed.findIndex(({ notBeforeMs }) => notBeforeMs > nowMs);
     // Retries are older than what waits for room: they go first.
-    const ready = [...this.#timed.splice(0, due), ...this.#blocked];
+    const retries = this.#timed.splice(0, due === -1 ? this.#timed.length : due);
+    const ready = [...retries, ...this.#blocked];
+    const sinceMs = this.#pathlessSinceMs;
     this.#blocked = [];
+    this.#pathlessSinceMs = Infinity;
     for (const slot of ready) {
       // Once one is blocked again the rest keep their places behind it.
-      if (this.#blocked.length > 0) this.#blocked.push(slot);
-      else this.#send(slot);
+      if (this.#blocked.length > 0) this.add(slot);
+      else this.#owner.send(slot);
+    }
+    // Still without any path: that counts from when it began.
+    if (this.#pathlessSinceMs !== Infinity) {
+      this.#pathlessSinceMs = Math.min(this.#pathlessSinceMs, sinceMs);
     }
     this.#arm();
   }
 
+  #timePassed(): void {
+    const isOver = this.#clock.nowMs() >= this.#pathlessSinceMs + this.#patienceMs;
+    if (isOver && this.#blocked.length > 0) {
+      const all = this.#blocked;
+      this.#blocked = [];
+      this.#pathlessSinceMs = Infinity;
+      for (const slot of all) this.#owner.turnAway(slot);
+    }
+    this.#tryAll();
+  }
+
   #arm(): void {
-    const atMs = this.#timed[0]?.notBeforeMs ?? Infinity;
+    if (this.#blocked.length === 0) this.#pathlessSinceMs = Infinity;
+    const dueMs = this.#timed[0]?.notBeforeMs ?? Infinity;
+    const atMs = Math.min(dueMs, this.#pathlessSinceMs + this.#patienceMs);
     if (atMs === this.#timerAtMs) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -118,7 +188,7 @@ export class WaitingRoom {
     this.#timer = this.#clock.at(atMs, () => {
       this.#timer = undefined;
       this.#timerAtMs = Infinity;
-      this.#tryAll();
+      this.#timePassed();
     });
   }
 }

@@ -25,7 +25,7 @@ import {
   viewOf,
 } from "@nvmeof/codec";
 import { type CloseHow, MemoryPort, type QueueLink, hostTransport } from "@nvmeof/transport";
-import { VirtualClock } from "@nvmeof/transport/testing";
+import type { VirtualClock } from "@nvmeof/transport/testing";
 import { type SubsystemOptions, Target, type TargetOptions } from "../index.ts";
 
 export const SUBSYSTEM_NQN = "nqn.2024-01.com.example:target";
@@ -63,8 +63,8 @@ export class World {
   }
 
   /** One more port. */
-  listen(name: string): MemoryPort {
-    const listener = new MemoryPort(name, { clock: this.clock });
+  listen(name: string, latencyMs = 0): MemoryPort {
+    const listener = new MemoryPort(name, { clock: this.clock, latencyMs });
     const address = { trtype: "loop", traddr: name, trsvcid: "" };
     this.target.listen({ listener, address });
     return listener;
@@ -89,12 +89,10 @@ export class World {
 
   /** Lets a promise of the target resolve: virtual time does not run what promises wait for. */
   async resolved<T>(promise: Promise<T>): Promise<T> {
-    let settled: "no" | "yes" = "no";
-    void promise.finally(() => {
-      settled = "yes";
-    });
+    const settled: T[] = [];
+    void promise.then((value) => settled.push(value));
     // A few turns, each with all that it defers, then the time that bounds every close.
-    for (let turn = 0; settled === "no" && turn < 100; turn++) {
+    for (let turn = 0; settled.length === 0 && turn < 100; turn++) {
       await Promise.resolve();
       if (turn % 10 === 9) this.clock.advance(500);
       else this.clock.settle();
