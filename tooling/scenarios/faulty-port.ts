@@ -1,7 +1,6 @@
-// A port whose network can be cut, made silent, or refused: the faults of §3 of the fault matrix.
-// Read first: @nvmeof/transport byte-stream.ts for the contract that it keeps on both sides.
+// A port whose network can be cut, made silent, slow, or refused: the faults of the fault matrix.
+// Read first: lane.ts; @nvmeof/transport byte-stream.ts for the contract that it keeps on both sides.
 
-import type { NvmeofError } from "@nvmeof/codec";
 import {
   type ByteStream,
   type ByteStreamHandler,
@@ -9,10 +8,10 @@ import {
   type Connector,
   type Listener,
   MemoryPort,
-  type Region,
   type StreamOptions,
   TransportError,
 } from "@nvmeof/transport";
+import { Lane, type Weather } from "./lane.ts";
 
 /** What the network does with bytes, by direction. */
 export interface Silence {
@@ -22,32 +21,52 @@ export interface Silence {
   readonly toHost: boolean;
 }
 
-const NONE: Silence = { toController: false, toHost: false };
+/** Weather of both directions. */
+export interface Climate {
+  readonly toController?: Weather;
+  readonly toHost?: Weather;
+}
 
-/** Bytes pass through here on their way to a handler. */
-class Gate implements ByteStreamHandler {
-  readonly #inner: ByteStreamHandler;
-  readonly #drops: () => boolean;
-  readonly #ended: () => void;
-  constructor(inner: ByteStreamHandler, drops: () => boolean, ended: () => void) {
-    this.#inner = inner;
-    this.#drops = drops;
-    this.#ended = ended;
+/** What becomes of those who connect. */
+type Admission = "open" | "refused" | "unanswered";
+
+const nothing = (): void => {};
+
+/** One connection. Links are numbered from 0: the first is the admin queue, if all went well. */
+export class Link {
+  readonly number: number;
+  toHost!: Lane;
+  toController: Lane | undefined;
+  /** The host's end, and the controller's once it was accepted. */
+  host!: ByteStream;
+  controller: ByteStream | undefined;
+
+  constructor(number: number) {
+    this.number = number;
   }
-  opened(): void {
-    this.#inner.opened();
+
+  set climate({ toHost, toController }: Climate) {
+    if (toHost !== undefined) this.toHost.weather = toHost;
+    if (toController !== undefined && this.toController !== undefined) {
+      this.toController.weather = toController;
+    }
   }
-  received(buffer: Region, start: number, end: number): void {
-    if (!this.#drops()) this.#inner.received(buffer, start, end);
+
+  /** No FIN, no RST, no bytes, in both directions. */
+  blackhole(): void {
+    this.climate = { toHost: "silent", toController: "silent" };
   }
-  drained(): void {
-    this.#inner.drained();
+
+  /** A reset that both ends see. */
+  reset(): void {
+    const error = new TransportError("connection-lost", "the network reset the connection");
+    this.toHost.ended(error);
+    this.host.reset();
   }
-  ended(error: NvmeofError | undefined): void {
-    // The news of an end travels as bytes do: over a silent network it does not arrive.
-    if (this.#drops()) return;
-    this.#ended();
-    this.#inner.ended(error);
+
+  /** The controller's end says that it sends no more; it still listens. */
+  fin(): void {
+    this.toHost.ended(undefined);
   }
 }
 
@@ -57,12 +76,20 @@ export class FaultyPort implements Connector, Listener {
   readonly remote: string;
   readonly #port: MemoryPort;
   readonly #clock: Clock;
-  #silence: Silence = NONE;
-  #admission: "open" | "refused" | "unanswered" = "open";
-  readonly #hosts = new Map<ByteStream, ByteStreamHandler>();
+  readonly #links = new Set<Link>();
+  /** The link that the controller is asked to accept next. */
+  #accepting: Link | undefined;
+  #climate: Required<Climate> = { toController: "clear", toHost: "clear" };
+  #admission: Admission = "open";
+  #window: "open" | "shut" = "open";
+  #chunkBytes = Infinity;
+  #attempts = 0;
+  #onLink: ((link: Link) => void) | undefined;
+  #answers = 0;
+  #onAnswer: { readonly number: number; readonly task: () => void } | undefined;
 
   constructor(name: string, clock: Clock) {
-    this.#port = new MemoryPort(name, { clock });
+    this.#port = new MemoryPort(name, { clock, chunkBytes: () => this.#chunkBytes });
     this.#clock = clock;
     this.local = this.#port.local;
     this.remote = this.#port.remote;
@@ -70,12 +97,44 @@ export class FaultyPort implements Connector, Listener {
 
   /** Connections that hosts have open. */
   get connections(): number {
-    return this.#hosts.size;
+    return this.#links.size;
+  }
+
+  /** Connections that hosts have open, oldest first. */
+  get links(): readonly Link[] {
+    return [...this.#links];
+  }
+
+  /** Times that a host has tried to connect. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Shows `task` every link that comes to be, before a byte has passed. */
+  onLink(task: ((link: Link) => void) | undefined): void {
+    this.#onLink = task;
+  }
+
+  /** Pieces of bytes that controllers have sent so far. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Runs `task` when so many more pieces have come from controllers, before the next one arrives. */
+  afterAnswers(count: number, task: () => void): void {
+    this.#onAnswer = { number: this.#answers + count, task };
+  }
+
+  /** For all links, those to come included. */
+  set climate(climate: Climate) {
+    this.#climate = { ...this.#climate, ...climate };
+    for (const link of this.#links) link.climate = climate;
   }
 
   /** No FIN, no RST, no bytes: in both directions, or in one. */
   blackhole(silence: Silence = { toController: true, toHost: true }): void {
-    this.#silence = silence;
+    if (silence.toController) this.climate = { toController: "silent" };
+    if (silence.toHost) this.climate = { toHost: "silent" };
     if (silence.toController && silence.toHost) this.#admission = "unanswered";
   }
 
@@ -84,34 +143,59 @@ export class FaultyPort implements Connector, Listener {
     this.#admission = "refused";
   }
 
-  /** As it was: bytes that were lost stay lost. */
+  /** Connections are not answered from now on (SYN lost); those that exist go on. */
+  ignore(): void {
+    this.#admission = "unanswered";
+  }
+
+  /** As it was: bytes that were lost stay lost, those that were held arrive. */
   heal(): void {
-    this.#silence = NONE;
+    this.climate = { toController: "clear", toHost: "clear" };
     this.#admission = "open";
+    this.#window = "open";
+    this.#onAnswer = undefined;
+    for (const link of this.#links) link.controller?.resume();
+  }
+
+  /** The controller stops reading: a window of zero. */
+  stopReading(): void {
+    this.#window = "shut";
+    for (const link of this.#links) link.controller?.pause();
+  }
+
+  /** From now on no more than so many bytes arrive together. */
+  rechunk(chunkBytes: number): void {
+    this.#chunkBytes = chunkBytes;
   }
 
   /** All connections end with a reset, seen by both ends. */
   reset(): void {
-    const error = new TransportError("connection-lost", `${this.remote} reset the connection`);
-    const hosts = [...this.#hosts];
-    this.#hosts.clear();
-    for (const [stream, handler] of hosts) {
-      stream.reset();
-      this.#clock.defer(() => handler.ended(error));
-    }
+    for (const link of this.links) link.reset();
+  }
+
+  /** The controller's end of all connections says that it sends no more. */
+  fin(): void {
+    for (const link of this.links) link.fin();
   }
 
   listen(accept: (stream: ByteStream) => ByteStreamHandler | undefined): void {
     this.#port.listen((stream) => {
-      const handler = accept(stream);
-      return (
-        handler &&
-        new Gate(
-          handler,
-          () => this.#silence.toController,
-          () => {},
-        )
-      );
+      const link = this.#accepting!;
+      const guarded: ByteStream = {
+        remote: stream.remote,
+        write: (pieces) => stream.write(pieces),
+        pause: () => stream.pause(),
+        resume: () => this.#window === "open" && stream.resume(),
+        close: () => stream.close(),
+        reset: () => stream.reset(),
+      };
+      const handler = accept(guarded);
+      if (handler === undefined) return undefined;
+      link.controller = stream;
+      const { toController } = this.#climate;
+      link.toController = new Lane(handler, this.#clock, toController, nothing, nothing);
+      if (this.#window === "shut") stream.pause();
+      return link.toController;
     });
   }
 
@@ -120,29 +204,44 @@ export class FaultyPort implements Connector, Listener {
   }
 
   connect(options: StreamOptions, handler: ByteStreamHandler): ByteStream {
+    const number = this.#attempts++;
     if (this.#admission !== "open") return this.#turnedAway(options, handler);
-    let stream: ByteStream | undefined;
-    const gate = new Gate(
-      handler,
-      () => this.#silence.toHost,
-      () => this.#hosts.delete(stream!),
+    const link = new Link(number);
+    const over = (): void => void this.#links.delete(link);
+    link.toHost = new Lane(handler, this.#clock, this.#climate.toHost, over, () =>
+      this.#answered(),
     );
-    const inner = this.#port.connect(options, gate);
-    // Ending is the host's own deed, so it is known here whatever the network does.
-    const over = (end: () => void) => (): void => {
-      this.#hosts.delete(stream!);
-      end();
+    // Runs right before the memory port asks to accept this very link.
+    this.#clock.defer(() => (this.#accepting = link));
+    const inner = this.#port.connect(options, link.toHost);
+    // Ending is the host's own deed, so it is known here whatever the network does. Bytes that its
+    // peer has not read are lost then, as with a real reset.
+    const end = (how: "close" | "reset") => (): void => {
+      link.toHost.stop();
+      this.#links.delete(link);
+      if (how === "close") inner.close();
+      else inner.reset();
     };
-    stream = {
+    link.host = {
       remote: inner.remote,
       write: (pieces) => inner.write(pieces),
       pause: () => inner.pause(),
       resume: () => inner.resume(),
-      close: over(() => inner.close()),
-      reset: over(() => inner.reset()),
+      close: end("close"),
+      reset: end("reset"),
     };
-    this.#hosts.set(stream, handler);
-    return stream;
+    this.#links.add(link);
+    this.#onLink?.(link);
+    return link.host;
+  }
+
+  #answered(): void {
+    const due = this.#onAnswer;
+    if (due !== undefined && this.#answers >= due.number) {
+      this.#onAnswer = undefined;
+      due.task();
+    }
+    this.#answers++;
   }
 
   #turnedAway(options: StreamOptions, handler: ByteStreamHandler): ByteStream {

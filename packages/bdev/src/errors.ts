@@ -12,7 +12,8 @@ export type BlockFailure =
   | "media" // the medium below failed
   | "capacity" // the medium below is full
   | "queue-full" // more in flight than `inflightMax`
-  | "closed"; // the channel or the device is closed
+  | "closed" // the channel or the device is closed
+  | "ns-changed"; // what leads to the device leads to other data now
 
 /** A request that a block device did not do. */
 export class BlockError extends NvmeofError {

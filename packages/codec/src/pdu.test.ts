@@ -13,7 +13,7 @@ import {
   IcReq,
   IcResp,
   PduHeader,
-  PduType,
+  type PduType,
   R2t,
   TermReq,
   alignmentBytes,
@@ -154,7 +154,7 @@ describe.each(vectors)("$name", ({ bytes, header, layout, fields, at = 0 }) => {
     for (const base of [0, 13]) {
       encode(layout, out, base + at, decode(layout, view, at));
       for (const [name, value] of Object.entries(header)) {
-        (PduHeader[name as keyof typeof header] as typeof PduHeader.type).set(out, base, value);
+        PduHeader[name as keyof typeof header].set(out, base, value);
       }
       expect(dirty.subarray(base, base + header.hlen)).toEqual(bytes.subarray(0, header.hlen));
       expect(dirty[base + header.hlen]).toBe(0xa5);

@@ -4,71 +4,118 @@
 import { NvmeofError } from "@nvmeof/codec";
 import { type AdminCommand, sendAdmin } from "./admin.ts";
 import type { CommandSettle } from "./command-table.ts";
+import { guarded } from "./guard.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
 
-/** Slots of the admin queue kept back: keep-alive, an event request, aborts, shutdown. */
+/**
+ * Slots of the admin queue kept back for the controller's own commands: a keep-alive, an event
+ * request, three aborts (see timeouts.ts) and the shutdown.
+ */
 const RESERVED_SLOTS = 6;
 
 interface Waiting {
+  readonly queue: QueuePair;
   readonly command: AdminCommand;
   readonly settle: CommandSettle;
 }
 
 export class AdminWaitingList {
-  readonly #waitingMax: number;
+  readonly #options: ResolvedOptions;
   #waiting: Waiting[] = [];
   #inflight = 0;
+  #idleTasks: (() => void)[] = [];
+  /** `gated`: what waits is not sent any more; it waits to be cleared. */
+  #phase: "open" | "gated" = "open";
 
-  constructor(waitingMax: number) {
-    this.#waitingMax = waitingMax;
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
   }
 
-  send(
-    queue: QueuePair,
-    command: AdminCommand,
-    options: ResolvedOptions,
-    settle: CommandSettle,
-  ): void {
-    if (this.#inflight < queue.depth - RESERVED_SLOTS) {
-      this.#submit(queue, command, options, settle);
-    } else if (this.#waiting.length < this.#waitingMax) {
-      this.#waiting.push({ command, settle });
+  /** Commands that were sent and not settled. */
+  get inflight(): number {
+    return this.#inflight;
+  }
+
+  /** Sends `command`, or lets it wait behind those that wait; `settle` is called once, later. */
+  send(queue: QueuePair, command: AdminCommand, settle: CommandSettle): void {
+    if (this.#waiting.length === 0 && this.#hasRoom(queue)) {
+      this.#submit({ queue, command, settle });
+    } else if (this.#waiting.length < this.#options.adminWaitingMax) {
+      this.#waiting.push({ queue, command, settle });
     } else {
       const error = new NvmeofError(
         "NVME_ERR_QUEUE_FULL",
         `${this.#waiting.length} admin commands wait already`,
         { outcome: "not-sent", hint: "Wait for some to end, or raise adminWaitingMax." },
       );
-      options.clock.defer(() => settle(error, 0, 0));
+      this.#refuse(settle, error);
     }
+  }
+
+  /** From now on nothing that waits is sent. */
+  gate(): void {
+    this.#phase = "gated";
   }
 
   /** What waits is settled: the queue that it waited for is gone. */
   clear(error: NvmeofError): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { settle } of waiting) settle(error, 0, 0);
+    for (const { settle } of waiting) guarded(this.#options.clock, () => settle(error, 0, 0));
   }
 
-  #submit(
-    queue: QueuePair,
-    command: AdminCommand,
-    options: ResolvedOptions,
-    settle: CommandSettle,
-  ): void {
-    this.#inflight++;
-    const sent = sendAdmin(queue, command, options.adminTimeoutMs, (error, dw0, dw1) => {
-      this.#inflight--;
-      settle(error, dw0, dw1);
-      const next = queue.hasRoom ? this.#waiting.shift() : undefined;
-      if (next !== undefined) this.#submit(queue, next.command, options, next.settle);
-    });
-    if (sent) return;
-    this.#inflight--;
-    const error = new NvmeofError("NVME_ERR_NOT_CONNECTED", "the admin queue is closed", {
+  /** Calls `task` once nothing is in flight any more, whatever ended it; not inside this call. */
+  whenIdle(task: () => void): void {
+    this.#idleTasks.push(task);
+    this.#tellIdle();
+  }
+
+  /** Own count, and not the queue's room: that is shared with the controller's own commands. */
+  #hasRoom(queue: QueuePair): boolean {
+    return this.#inflight < queue.depth - RESERVED_SLOTS;
+  }
+
+  #submit({ queue, command, settle }: Waiting): void {
+    let error = new NvmeofError("NVME_ERR_NOT_CONNECTED", "the admin queue takes no command", {
       outcome: "not-sent",
     });
-    options.clock.defer(() => settle(error, 0, 0));
+    try {
+      const { adminTimeoutMs } = this.#options;
+      const sent = sendAdmin(queue, command, adminTimeoutMs, (failure, dw0, dw1) => {
+        this.#inflight--;
+        // Those who wait go before what the callback may send.
+        this.#pump();
+        this.#tellIdle();
+        settle(failure, dw0, dw1);
+      });
+      if (sent) {
+        this.#inflight++;
+        return;
+      }
+    } catch (thrown) {
+      // The caller's own `fill`.
+      error = thrown as NvmeofError;
+    }
+    this.#refuse(settle, error);
+  }
+
+  #pump(): void {
+    while (this.#phase === "open" && this.#waiting.length > 0) {
+      const [next] = this.#waiting;
+      if (!next!.queue.hasRoom || !this.#hasRoom(next!.queue)) return;
+      this.#waiting.shift();
+      this.#submit(next!);
+    }
+  }
+
+  #refuse(settle: CommandSettle, error: NvmeofError): void {
+    const { clock } = this.#options;
+    clock.defer(() => guarded(clock, () => settle(error, 0, 0)));
+  }
+
+  #tellIdle(): void {
+    if (this.#inflight > 0) return;
+    for (const task of this.#idleTasks.splice(0)) this.#options.clock.defer(task);
   }
 }

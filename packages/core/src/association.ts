@@ -29,8 +29,8 @@ export class Association {
   admin: QueuePair | undefined;
   readonly io: QueuePair[] = [];
   facts: ControllerFacts | undefined;
-  /** Connect was accepted: the controller knows us and can be told that we leave. */
-  enabled = false;
+  /** CC as the host has set it; undefined before that: then there is nothing to shut down. */
+  cc: number | undefined;
 
   /** Admin queue first, then the I/O queues by QID. */
   get queues(): QueuePair[] {
@@ -41,10 +41,14 @@ export class Association {
     return this.queues.reduce((sum, queue) => sum + queue.inflight, 0);
   }
 
-  /** Ends every queue, all at once, settling what is in flight on each. */
+  /**
+   * Ends every queue, all at once, settling what is in flight on each. None takes a command that a
+   * callback of another one submits.
+   */
   close(how: CloseHow, errorOf: (qid: number, cid: number) => NvmeofError): void {
+    const { queues } = this;
+    for (const queue of queues) queue.gate();
     // I/O queues first, as the specification has it; the admin queue says goodbye last.
-    for (const queue of this.queues.toReversed())
-      queue.close(how, (cid) => errorOf(queue.qid, cid));
+    for (const queue of queues.toReversed()) queue.close(how, (cid) => errorOf(queue.qid, cid));
   }
 }

@@ -1,21 +1,16 @@
 // The way from nothing to a live controller, as the specification walks it: one step after another.
-// Read first: Base 2.0 §3.5 "Controller Initialization", §6.3 "Connect command", §3.3.2.2
-// "Message-based Transport Queue Model". Each step has a deadline, and fails the attempt as a whole.
+// Read first: Base 2.0 §3.5 "Controller Initialization", §6.3 "Connect command"; connect-queue.ts.
+// Each step has a deadline, and fails the attempt as a whole.
 
 import {
-  AdminOpcode,
   AsyncEventBit,
   CNTLID_DYNAMIC,
   Cap,
   Cc,
   Cns,
-  ConnectCommand,
-  ConnectData,
-  ConnectResult,
   Csts,
   DISCOVERY_NQN,
-  DataDirection,
-  Fctype,
+  type Decoded,
   Fid,
   HostBehaviorSupport,
   IdentifyController,
@@ -23,77 +18,59 @@ import {
   Property,
   decode,
   decodeDwords,
+  encodeDword,
   encoded,
-  uuidBytes,
+  pageBytes,
   viewOf,
 } from "@nvmeof/codec";
-import type { Transport } from "@nvmeof/transport";
 import {
   type AdminCommand,
   identifyBuffer,
   identifyCommand,
   propertyGetCommand,
   propertySetCommand,
-  sendAdmin,
   setFeatureCommand,
 } from "./admin.ts";
-import type { Association, ControllerFacts } from "./association.ts";
-import { AbortedError, ConnectRejectedError, NvmeStatusError, UnsupportedError } from "./errors.ts";
+import type { ControllerFacts } from "./association.ts";
+import {
+  type BringUp,
+  type Result,
+  adminStep,
+  connectIoQueue,
+  connectQueue,
+  openQueue,
+} from "./connect-queue.ts";
+import { NvmeStatusError, UnsupportedError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { QueuePair, type QueuePairEvents } from "./queue-pair.ts";
-import { type Sequence, pause, step } from "./sequence.ts";
+import type { QueuePair } from "./queue-pair.ts";
+import { type Sequence, pause } from "./sequence.ts";
 
 /** Admin and Fabrics commands may carry this much in their capsule, whatever IOCCSZ says. */
 const ADMIN_IN_CAPSULE_BYTES = 8192;
 /** Wait between two looks at CSTS, ms. */
 const READY_POLL_MS = 20;
-/** A controller may still be clearing up an earlier association: Connect of a queue is tried again. */
-const IO_CONNECT_ATTEMPTS = 3;
-const IO_CONNECT_RETRY_MS = 100;
-
-/** The values of a completion. */
-interface Result {
-  readonly dw0: number;
-  readonly dw1: number;
-}
-
-/** What the bring-up works on. */
-export interface BringUp {
-  readonly options: ResolvedOptions;
-  readonly transport: Transport;
-  readonly association: Association;
-  /** Where the queues report to once the controller is live, and while it is connected. */
-  readonly events: (qid: number) => Omit<QueuePairEvents, "opened">;
-}
-
-/** Sends an admin command and waits for its completion. */
-export function* adminStep(
-  queue: QueuePair,
-  what: string,
-  command: AdminCommand,
-  timeoutMs: number,
-): Sequence<Result> {
-  return yield* step<Result>(what, timeoutMs, (done) => {
-    const sent = sendAdmin(queue, command, Infinity, (error, dw0, dw1) =>
-      done(error, { dw0, dw1 }),
-    );
-    if (!sent) done(new AbortedError("not-connected", "not-sent", false));
-  });
-}
+/** Unit of CAP.TO, ms. */
+const CAP_TO_MS = 500;
+/** CC.CSS: the NVM Command Set, or all those that the controller supports. */
+const CSS_NVM = 0;
+const CSS_ALL = 6;
+/** Number of Queues is 0's based: a controller that has none to give says FFFFh, one less than 0. */
+const NO_QUEUES = 0x1_0000;
+/** IOCCSZ is counted in these; the first 64 bytes of a capsule are the command. */
+const CAPSULE_UNIT_BYTES = 16;
+const SQE_BYTES = 64;
 
 /** Connects, enables and identifies a controller, and connects its I/O queues. */
 export function* bringUp(context: BringUp): Sequence<ControllerFacts> {
   const { options, association } = context;
-  const admin = yield* openQueue(context, 0, options.adminQueueEntries, ADMIN_IN_CAPSULE_BYTES);
-  association.admin = admin;
-  const cntlid = yield* connectQueue(context, admin, 0, options.adminQueueEntries, CNTLID_DYNAMIC);
-  association.enabled = true;
-  const property = (offset: number): Sequence<Result> =>
-    adminStep(admin, "property-get", propertyGetCommand(offset), options.fabricsTimeoutMs);
-  const capResult = yield* property(Property.Cap);
+  const entries = options.adminQueueEntries;
+  const shape = { qid: 0, entries, inCapsuleBytes: ADMIN_IN_CAPSULE_BYTES };
+  const admin = yield* openQueue(context, shape);
+  const cntlid = yield* connectQueue(context, admin, entries, CNTLID_DYNAMIC);
+  const capResult = yield* property(context, admin, Property.Cap);
   const cap = { low: capResult.dw0, high: capResult.dw1 };
-  const version = (yield* property(Property.Vs)).dw0;
-  yield* enable(context, admin, cap);
+  const version = (yield* property(context, admin, Property.Vs)).dw0;
+  yield* enable(context, admin, decodeDwords(Cap, cap.low, cap.high));
   const identifyBytes = identifyBuffer();
   const command = identifyCommand(Cns.Controller, identifyBytes);
   yield* adminStep(admin, "identify", command, options.fabricsTimeoutMs);
@@ -114,134 +91,84 @@ export function* bringUp(context: BringUp): Sequence<ControllerFacts> {
   return facts;
 }
 
-function* openQueue(
-  { options, transport, association, events }: BringUp,
-  qid: number,
-  entries: number,
-  inCapsuleBytes: number,
-): Sequence<QueuePair> {
-  // The transport has a deadline of its own, with a better message: this one only backs it up.
-  return yield* step<QueuePair>("connect", options.connectTimeoutMs + 1_000, (done) => {
-    const { expired, lost } = events(qid);
-    const queue: QueuePair = new QueuePair(
-      {
-        transport,
-        clock: options.clock,
-        qid,
-        entries,
-        inCapsuleBytes,
-        connectTimeoutMs: options.connectTimeoutMs,
-      },
-      {
-        opened: () => done(undefined, queue),
-        expired,
-        lost: (error) => {
-          done(error);
-          lost(error);
-        },
-      },
-    );
-    // Known at once, so that a cancelled attempt closes it whatever it waits for.
-    if (qid === 0) association.admin = queue;
-    else association.io.push(queue);
-  });
-}
-
-/** Connect: makes the controller (QID 0), or adds a queue to it. Returns the controller ID. */
-function* connectQueue(
-  { options }: BringUp,
-  queue: QueuePair,
-  qid: number,
-  entries: number,
-  cntlid: number,
-): Sequence<number> {
-  const data = encoded(ConnectData, {
-    hostid: uuidBytes(options.hostId),
-    cntlid,
-    subnqn: options.subsystemNqn,
-    hostnqn: options.hostNqn,
-  });
-  const { dw0 } = yield* step<Result>("fabrics-connect", options.fabricsTimeoutMs, (done) => {
-    const sqe = queue.begin(AdminOpcode.Fabrics, 0);
-    ConnectCommand.fctype.set(sqe, 0, Fctype.Connect);
-    ConnectCommand.qid.set(sqe, 0, qid);
-    ConnectCommand.sqsize.set(sqe, 0, entries);
-    ConnectCommand.dsqfc.set(sqe, 0, qid > 0 && options.disableSqFlow ? 1 : 0);
-    ConnectCommand.kato.set(sqe, 0, qid === 0 ? options.keepAliveTimeoutMs : 0);
-    queue.submit(
-      DataDirection.ToController,
-      data,
-      (error, dw0, dw1) => {
-        const rejected = error instanceof NvmeStatusError;
-        done(rejected ? new ConnectRejectedError(qid, error.status, dw0) : error, { dw0, dw1 });
-      },
-      Infinity,
-    );
-  });
-  const result = decodeDwords(ConnectResult, dw0);
-  if (result.atr === 1 || result.ascr === 1) {
-    throw new UnsupportedError("the controller requires authentication", {
-      phase: "fabrics-connect",
-      hint: "DH-HMAC-CHAP is not supported yet; allow this host without a key on the target.",
-    });
-  }
-  if (result.cntlid >= 0xfff0) {
-    throw new UnsupportedError(`the controller gave itself the ID ${result.cntlid}`, {
-      phase: "fabrics-connect",
-    });
-  }
-  return result.cntlid;
+function property({ options }: BringUp, admin: QueuePair, offset: number): Sequence<Result> {
+  const command = propertyGetCommand(offset);
+  return adminStep(admin, "property-get", command, options.fabricsTimeoutMs);
 }
 
 /** CC.EN from 0 to 1, and the wait for CSTS.RDY. */
-function* enable(
-  { options }: BringUp,
-  admin: QueuePair,
-  cap: { low: number; high: number },
-): Sequence<void> {
-  const { low, high } = cap;
-  const set = (value: number): Sequence<Result> =>
-    adminStep(admin, "enable", propertySetCommand(Property.Cc, value), options.fabricsTimeoutMs);
-  const { clock } = options;
-  const capView = decodeDwords(Cap, low, high);
-  const discovery = options.subsystemNqn === DISCOVERY_NQN;
-  if (!discovery && capView.ncss === 0 && capView.iocss === 0) {
+function* enable(context: BringUp, admin: QueuePair, cap: Decoded<typeof Cap>): Sequence<void> {
+  const { options, association } = context;
+  if (options.ioQueues > 0 && cap.ncss === 0 && cap.iocss === 0) {
     throw new UnsupportedError("the controller has no I/O command set (CAP.CSS)", {
       phase: "enable",
     });
   }
-  const limitMs = Math.min(Math.max(capView.to * 500, 500), options.fabricsTimeoutMs);
-  const cc = encoded(Cc, { css: capView.iocss === 1 ? 6 : 0, iosqes: 6, iocqes: 4, en: 1 });
-  yield* set(viewOf(cc).getUint32(0, true));
+  const set = (value: number): Sequence<Result> =>
+    adminStep(admin, "enable", propertySetCommand(Property.Cc, value), options.fabricsTimeoutMs);
+  const limitMs = Math.min(Math.max(cap.to * CAP_TO_MS, CAP_TO_MS), options.fabricsTimeoutMs);
+  const before = decodeDwords(Cc, (yield* property(context, admin, Property.Cc)).dw0);
+  if (before.en === 1) {
+    // A new association finds its controller disabled. One that is not has a past to be rid of.
+    yield* set(encodeDword(Cc, { ...before, en: 0 }));
+    yield* ready(context, admin, 0, limitMs);
+  }
+  const css = cap.iocss === 1 ? CSS_ALL : CSS_NVM;
+  const cc = encodeDword(Cc, { css, mps: cap.mpsmin, iosqes: 6, iocqes: 4, en: 1 });
+  yield* set(cc);
+  association.cc = cc;
+  yield* ready(context, admin, 1, limitMs);
+}
+
+/** Waits until CSTS.RDY is as wanted. */
+function* ready(
+  { options }: BringUp,
+  admin: QueuePair,
+  rdy: 0 | 1,
+  limitMs: number,
+): Sequence<void> {
+  const { clock, fabricsTimeoutMs } = options;
   const byMs = clock.nowMs() + limitMs;
   for (;;) {
     const read = propertyGetCommand(Property.Csts);
-    const { dw0 } = yield* adminStep(admin, "enable", read, options.fabricsTimeoutMs);
+    const { dw0 } = yield* adminStep(admin, "enable", read, fabricsTimeoutMs);
     const csts = decodeDwords(Csts, dw0);
     if (csts.cfs === 1) {
       throw new UnsupportedError("the controller reports a fatal status (CSTS.CFS)", {
         phase: "enable",
         hint: "It has to be reset on its own side.",
+        permanent: false,
       });
     }
-    if (csts.rdy === 1) return;
+    if (csts.rdy === rdy) return;
     if (clock.nowMs() >= byMs) {
-      throw new UnsupportedError(`the controller is not ready after ${limitMs} ms (CSTS.RDY)`, {
+      const not = rdy === 1 ? "not ready" : "still ready";
+      throw new UnsupportedError(`the controller is ${not} after ${limitMs} ms (CSTS.RDY)`, {
         phase: "enable",
+        permanent: false,
       });
     }
     yield* pause(clock, READY_POLL_MS);
   }
 }
 
-function transferBytesMax(options: ResolvedOptions, cap: { high: number }, mdts: number): number {
+/** MDTS is a power of two of the smallest page; 0 means no limit. */
+function transferBytesMax(
+  options: ResolvedOptions,
+  { low, high }: ControllerFacts["cap"],
+  mdts: number,
+): number {
   if (mdts === 0) return options.transferBytesMax;
-  const mpsmin = (cap.high >>> 16) & 0xf;
-  return Math.min(options.transferBytesMax, 2 ** (12 + mpsmin + mdts));
+  const { mpsmin } = decodeDwords(Cap, low, high);
+  return Math.min(options.transferBytesMax, pageBytes(mpsmin + mdts));
 }
 
-/** The controller behind an address must be of the subsystem that was asked for. */
-function checkIdentity(options: ResolvedOptions, { identify }: ControllerFacts): void {
+/** The controller behind an address must be the one that Connect gave, of the subsystem asked for. */
+function checkIdentity(options: ResolvedOptions, { identify, cntlid }: ControllerFacts): void {
+  if (identify.cntlid !== cntlid) {
+    const message = `Connect gave controller ${cntlid}, Identify speaks of ${identify.cntlid}`;
+    throw new UnsupportedError(message, { phase: "identify" });
+  }
   const { subnqn } = identify;
   if (options.subsystemNqn === DISCOVERY_NQN || subnqn === options.subsystemNqn) return;
   throw new UnsupportedError(`asked for ${options.subsystemNqn}, the controller is of ${subnqn}`, {
@@ -252,71 +179,56 @@ function checkIdentity(options: ResolvedOptions, { identify }: ControllerFacts):
 
 /** Features that the host wants on, where the controller has them. */
 function* configure(context: BringUp, admin: QueuePair, facts: ControllerFacts): Sequence<void> {
-  const { options } = context;
-  const feature = (command: AdminCommand): Sequence<Result> =>
-    adminStep(admin, "set-features", command, options.fabricsTimeoutMs);
   const { identify } = facts;
   const wanted =
     AsyncEventBit.NamespaceAttribute | AsyncEventBit.AnaChange | AsyncEventBit.DiscoveryLog;
   const events = (identify.oaes & wanted) >>> 0;
-  if (events !== 0) yield* feature(setFeatureCommand(Fid.AsyncEventConfiguration, events));
+  if (events !== 0) {
+    yield* optional(context, admin, setFeatureCommand(Fid.AsyncEventConfiguration, events));
+  }
   if (identify.crdt1 !== 0) {
     // Without it a controller may not use CRD, so a delay that it wants would go unheard.
     const data = encoded(HostBehaviorSupport, { acre: 1 });
-    try {
-      yield* feature(setFeatureCommand(Fid.HostBehaviorSupport, 0, data));
-    } catch (error) {
-      // A controller may give delay times and still lack the feature; retries then are not delayed.
-      if (!(error instanceof NvmeStatusError)) throw error;
-    }
+    yield* optional(context, admin, setFeatureCommand(Fid.HostBehaviorSupport, 0, data));
+  }
+}
+
+/** A controller may announce what a feature is for, and still refuse it: we do without. */
+function* optional({ options }: BringUp, admin: QueuePair, command: AdminCommand): Sequence<void> {
+  try {
+    yield* adminStep(admin, "set-features", command, options.fabricsTimeoutMs);
+  } catch (error) {
+    if (!(error instanceof NvmeStatusError)) throw error;
   }
 }
 
 function* connectIoQueues(
   context: BringUp,
   admin: QueuePair,
-  facts: ControllerFacts,
+  { cap, identify, cntlid }: ControllerFacts,
 ): Sequence<void> {
   const { options } = context;
-  const value = encoded(NumberOfQueues, { nsq: options.ioQueues, ncq: options.ioQueues });
-  const command = setFeatureCommand(Fid.NumberOfQueues, viewOf(value).getUint32(0, true));
+  const value = encodeDword(NumberOfQueues, { nsq: options.ioQueues, ncq: options.ioQueues });
+  const command = setFeatureCommand(Fid.NumberOfQueues, value);
   const { dw0 } = yield* adminStep(admin, "set-features", command, options.fabricsTimeoutMs);
   const granted = decodeDwords(NumberOfQueues, dw0);
-  // FFFFh is not a count but the reserved value that a confused controller answers with.
+  if (granted.nsq === NO_QUEUES || granted.ncq === NO_QUEUES) {
+    throw new UnsupportedError("the controller grants no I/O queue (Number of Queues FFFFh)", {
+      phase: "set-features",
+    });
+  }
   const count = Math.min(options.ioQueues, granted.nsq, granted.ncq);
-  const { identify } = facts;
-  const mqes = (facts.cap.low & 0xffff) + 1;
-  const entries = Math.min(options.queueEntries, mqes, identify.maxcmd || Infinity);
+  const { mqes } = decodeDwords(Cap, cap.low, cap.high);
+  const entries = Math.min(options.queueEntries, mqes, Math.max(identify.maxcmd || Infinity, 2));
   if (entries < 2) {
     throw new UnsupportedError(`the controller allows queues of ${entries} entries (CAP.MQES)`, {
       phase: "set-features",
     });
   }
-  const inCapsuleBytes = Math.max(0, identify.ioccsz * 16 - 64);
+  // With an offset between command and data in the capsule, data goes apart: we know no such target.
+  const unused = identify.icdoff === 0 ? SQE_BYTES : Infinity;
+  const inCapsuleBytes = Math.max(0, identify.ioccsz * CAPSULE_UNIT_BYTES - unused);
   for (let qid = 1; qid <= count; qid++) {
-    yield* connectIoQueue(context, qid, entries, inCapsuleBytes, facts.cntlid);
-  }
-}
-
-/** QIDs are used again by a new association, which may race the controller's clearing up. */
-function* connectIoQueue(
-  context: BringUp,
-  qid: number,
-  entries: number,
-  inCapsuleBytes: number,
-  cntlid: number,
-): Sequence<void> {
-  for (let attempt = 1; ; attempt++) {
-    const queue = yield* openQueue(context, qid, entries, inCapsuleBytes);
-    try {
-      yield* connectQueue(context, queue, qid, entries, cntlid);
-      return;
-    } catch (error) {
-      const refused = error instanceof ConnectRejectedError && !error.permanent;
-      if (!refused || attempt === IO_CONNECT_ATTEMPTS) throw error;
-      context.association.io.pop();
-      queue.close("reset", () => error);
-      yield* pause(context.options.clock, IO_CONNECT_RETRY_MS);
-    }
+    yield* connectIoQueue(context, { qid, entries, inCapsuleBytes }, cntlid);
   }
 }

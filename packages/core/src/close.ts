@@ -12,9 +12,9 @@ import {
   encodeDword,
 } from "@nvmeof/codec";
 import type { Clock } from "@nvmeof/transport";
-import { propertyGetCommand, propertySetCommand, sendAdmin } from "./admin.ts";
+import { type AdminCommand, propertyGetCommand, propertySetCommand, sendAdmin } from "./admin.ts";
+import type { AdminWaitingList } from "./admin-waiting-list.ts";
 import type { Association } from "./association.ts";
-import { AbortedError } from "./errors.ts";
 import type { QueuePair } from "./queue-pair.ts";
 import { type Sequence, pause, step } from "./sequence.ts";
 
@@ -26,8 +26,8 @@ export interface CloseOptions {
   readonly pathsRemain?: boolean;
 }
 
-/** The steps of a close that take time, in their order. */
-export type ClosePhase = "cancel" | "announce" | "drain" | "abort" | "shutdown" | "sockets";
+/** The steps of a close that may take time, in their order. */
+export type ClosePhase = "cancel" | "drain" | "abort" | "shutdown" | "sockets";
 
 /** What a close did. */
 export interface CloseReport {
@@ -37,7 +37,7 @@ export interface CloseReport {
   readonly phasesMs: Partial<Record<ClosePhase, number>>;
   /** From the call to the end, ms. */
   readonly totalMs: number;
-  /** Commands that were ended without an answer. */
+  /** Commands, of users, that were ended without an answer. */
   readonly abortedCommands: number;
   /** The controller was told, and said that it has shut down. */
   readonly shutdown: "complete" | "not-told" | "unanswered";
@@ -55,18 +55,19 @@ export interface Closing {
   readonly clock: Clock;
   /** What is connected now; undefined where nothing is. */
   readonly association: Association | undefined;
+  /** Admin commands of users. */
+  readonly admin: Pick<AdminWaitingList, "inflight" | "whenIdle">;
   readonly boundMs: number;
-  readonly pathsRemain: boolean;
-  /** Tells the layers above: they move work to other paths, or announce the removal. */
-  announce(): void;
+  /** What commands are settled with that are ended without an answer. */
+  readonly ended: () => NvmeofError;
 }
 
 /** What the sequence found; the controller makes the report of it. */
 export type CloseResult = Pick<CloseReport, "phasesMs" | "abortedCommands" | "shutdown">;
 
-/** Steps 3 to 7 of a close; gate, cancel, release and report are the controller's. */
+/** Steps 4 to 7 of a close; gate, cancel, announcement, release and report are the controller's. */
 export function* closeSequence(closing: Closing): Sequence<CloseResult> {
-  const { clock, association } = closing;
+  const { clock, association, ended } = closing;
   const phasesMs: Partial<Record<ClosePhase, number>> = {};
   let sinceMs = clock.nowMs();
   const phase = (name: ClosePhase): void => {
@@ -74,66 +75,70 @@ export function* closeSequence(closing: Closing): Sequence<CloseResult> {
     phasesMs[name] = nowMs - sinceMs;
     sinceMs = nowMs;
   };
-  closing.announce();
-  phase("announce");
   if (association === undefined) return { phasesMs, abortedCommands: 0, shutdown: "not-told" };
 
-  const ended = (): NvmeofError =>
-    new AbortedError("controller-closed", "unknown", !closing.pathsRemain);
-  const answers = yield* drain(closing, association);
+  yield* drain(closing, association.io);
   phase("drain");
-  const abortedCommands = association.io.reduce((sum, queue) => sum + queue.inflight, 0);
-  const { admin } = association;
-  if (!answers || admin === undefined || !association.enabled) {
+  const abortedCommands = inflightOf(closing, association.io);
+  const { admin, cc } = association;
+  // Who has not answered what was asked of it is not asked anything more.
+  if (abortedCommands > 0 || admin === undefined || cc === undefined) {
     association.close("reset", ended);
     phase("abort");
     return { phasesMs, abortedCommands, shutdown: "not-told" };
   }
   admin.abandonAll(ended);
   phase("abort");
-  const told = yield* shutDown(closing, admin);
+  const shutdown = yield* shutDown(closing, admin, cc);
   phase("shutdown");
-  association.close(told ? "orderly" : "reset", ended);
+  association.close(shutdown === "complete" ? "orderly" : "reset", ended);
   phase("sockets");
-  return { phasesMs, abortedCommands, shutdown: told ? "complete" : "unanswered" };
+  return { phasesMs, abortedCommands, shutdown };
 }
 
-/** Waits for what is in flight, if it ends soon. Says whether the peer is worth talking to. */
-function* drain({ clock, boundMs }: Closing, association: Association): Sequence<boolean> {
-  const busy = association.io.filter((queue) => queue.inflight > 0);
-  if (busy.length === 0) return true;
-  const limitMs = boundMs * DRAIN_SHARE;
-  return yield* step<boolean>("drain", Infinity, (done) => {
-    const timer = clock.at(clock.nowMs() + limitMs, () => done(undefined, false));
-    for (const queue of busy) {
-      queue.gate(() => {
-        if (busy.some((other) => other.inflight > 0)) return;
-        timer.cancel();
-        done(undefined, true);
-      });
-    }
+const inflightOf = ({ admin }: Closing, io: readonly QueuePair[]): number =>
+  io.reduce((sum, queue) => sum + queue.inflight, admin.inflight);
+
+/** Waits for what users have in flight, if it ends soon. */
+function* drain(closing: Closing, io: readonly QueuePair[]): Sequence<void> {
+  const { clock, admin, boundMs } = closing;
+  if (inflightOf(closing, io) === 0) return;
+  yield* step<void>("drain", Infinity, (done) => {
+    const timer = clock.at(clock.nowMs() + boundMs * DRAIN_SHARE, () => done(undefined));
+    const look = (): void => {
+      if (inflightOf(closing, io) === 0) done(undefined);
+    };
+    for (const queue of io) queue.gate(look);
+    admin.whenIdle(look);
+    return () => timer.cancel();
   });
 }
 
 /** CC.SHN, and the wait for CSTS.SHST. Any failure means that the peer is not worth waiting for. */
-function* shutDown({ clock, boundMs }: Closing, admin: QueuePair): Sequence<boolean> {
+function* shutDown(
+  { clock, boundMs }: Closing,
+  admin: QueuePair,
+  cc: number,
+): Sequence<CloseReport["shutdown"]> {
   const byMs = clock.nowMs() + boundMs * SHUTDOWN_SHARE;
-  const ask = (command: ReturnType<typeof propertyGetCommand>): Sequence<number | undefined> =>
+  const ask = (command: AdminCommand): Sequence<number | undefined> =>
     step<number | undefined>("shutdown", Infinity, (done) => {
       const timer = clock.at(byMs, () => done(undefined, undefined));
-      const sent = sendAdmin(admin, command, Infinity, (error, dw0) => {
-        timer.cancel();
-        done(undefined, error === undefined ? dw0 : undefined);
-      });
+      const sent = sendAdmin(admin, command, Infinity, (error, dw0) =>
+        done(undefined, error === undefined ? dw0 : undefined),
+      );
       if (!sent) done(undefined, undefined);
+      return () => timer.cancel();
     });
-  const cc = encodeDword(Cc, { en: 1, shn: Shn.Normal, iosqes: 6, iocqes: 4 });
-  if ((yield* ask(propertySetCommand(Property.Cc, cc))) === undefined) return false;
+  if (!admin.hasRoom) return "not-told";
+  // The rest of CC stays as it is: it must not change while the controller is enabled.
+  const notice = encodeDword(Cc, { ...decodeDwords(Cc, cc), shn: Shn.Normal });
+  if ((yield* ask(propertySetCommand(Property.Cc, notice))) === undefined) return "unanswered";
   for (;;) {
     const csts = yield* ask(propertyGetCommand(Property.Csts));
-    if (csts === undefined) return false;
-    if (decodeDwords(Csts, csts).shst === Shst.Complete) return true;
-    if (clock.nowMs() + SHUTDOWN_POLL_MS >= byMs) return false;
+    if (csts === undefined) return "unanswered";
+    if (decodeDwords(Csts, csts).shst === Shst.Complete) return "complete";
+    if (clock.nowMs() + SHUTDOWN_POLL_MS >= byMs) return "unanswered";
     yield* pause(clock, SHUTDOWN_POLL_MS);
   }
 }

@@ -21,20 +21,25 @@ export const NO_CID = -1;
 /** Owner of the fact "in flight". Nothing else settles or drops a command. */
 export class CommandTable {
   readonly slots: number;
+  readonly #thrown: (error: unknown) => void;
   readonly #phase: Uint8Array;
   readonly #settle: (CommandSettle | undefined)[];
+  readonly #timeoutMs: Float64Array;
   readonly #deadlineMs: Float64Array;
-  /** What the caller may want to know when it is settled: an opcode, for messages. */
+  /** What the owner may want to know of a command later: an opcode, for messages. */
   readonly #label: Uint8Array;
   readonly #idle: Int32Array;
   #idleCount: number;
   #inflight = 0;
   #abandoned = 0;
 
-  constructor(slots: number) {
+  /** @param thrown gets what a caller's `settle` throws: a command of another caller must not suffer. */
+  constructor(slots: number, thrown: (error: unknown) => void) {
     this.slots = slots;
+    this.#thrown = thrown;
     this.#phase = new Uint8Array(slots);
     this.#settle = Array.from({ length: slots }, () => undefined);
+    this.#timeoutMs = new Float64Array(slots);
     this.#deadlineMs = new Float64Array(slots).fill(Infinity);
     this.#label = new Uint8Array(slots);
     // Lowest CID on top: a short load touches few slots.
@@ -56,12 +61,13 @@ export class CommandTable {
     return this.#idleCount > 0;
   }
 
-  /** Takes a CID for a command, {@link NO_CID} if none is free. */
-  take(settle: CommandSettle, deadlineMs: number, label: number): number {
+  /** Takes a CID for a command that is to end by `deadlineMs`, {@link NO_CID} if none is free. */
+  take(settle: CommandSettle, timeoutMs: number, deadlineMs: number, label: number): number {
     if (this.#idleCount === 0) return NO_CID;
     const cid = this.#idle[--this.#idleCount]!;
     this.#phase[cid] = IN_FLIGHT;
     this.#settle[cid] = settle;
+    this.#timeoutMs[cid] = timeoutMs;
     this.#deadlineMs[cid] = deadlineMs;
     this.#label[cid] = label;
     this.#inflight++;
@@ -72,8 +78,18 @@ export class CommandTable {
     return this.#phase[cid] === IN_FLIGHT;
   }
 
+  /** Given up by its caller, and not answered. */
+  isAbandoned(cid: number): boolean {
+    return this.#phase[cid] === ABANDONED;
+  }
+
   labelOf(cid: number): number {
     return this.#label[cid]!;
+  }
+
+  /** The time that the command was given, ms. */
+  timeoutOf(cid: number): number {
+    return this.#timeoutMs[cid]!;
   }
 
   /**
@@ -87,46 +103,51 @@ export class CommandTable {
       throw new ProtocolError(Fes.InvalidHeaderField, 20, `completion for idle CID ${cid}`);
     }
     const settle = this.#settle[cid];
-    this.#release(cid);
+    this.#clear(cid);
+    this.#idle[this.#idleCount++] = cid;
     if (phase === ABANDONED) {
       this.#abandoned--;
       return;
     }
     this.#inflight--;
-    settle!(error, dw0, dw1);
+    this.#call(settle!, error, dw0, dw1);
   }
 
-  /** Settles the caller now; the CID stays taken until the controller answers or the queue is gone. */
-  abandon(cid: number, error: NvmeofError): void {
+  /**
+   * Settles the caller now; the CID stays taken until the controller answers or the queue is gone.
+   *
+   * @param deadlineMs when `expire` is to tell of the CID again, because no answer has come.
+   */
+  abandon(cid: number, error: NvmeofError, deadlineMs = Infinity): void {
     if (this.#phase[cid] !== IN_FLIGHT) return;
     const settle = this.#settle[cid]!;
     this.#phase[cid] = ABANDONED;
     this.#settle[cid] = undefined;
-    this.#deadlineMs[cid] = Infinity;
+    this.#deadlineMs[cid] = deadlineMs;
     this.#inflight--;
     this.#abandoned++;
-    settle(error, 0, 0);
+    this.#call(settle, error, 0, 0);
   }
 
-  /** The queue is gone: settles all that is in flight with what `errorOf` says, and frees all. */
+  /** The queue is gone: takes nothing any more, and settles all in flight with what `errorOf` says. */
   settleAll(errorOf: (cid: number) => NvmeofError): void {
+    // Idle or not, no CID is given out again: a callback that submits finds no room.
+    this.#idleCount = 0;
     for (let cid = 0; cid < this.slots; cid++) {
       const phase = this.#phase[cid];
       if (phase === IDLE) continue;
+      const settle = this.#settle[cid];
+      this.#clear(cid);
       if (phase === ABANDONED) {
         this.#abandoned--;
-        this.#release(cid);
         continue;
       }
-      const settle = this.#settle[cid]!;
-      const error = errorOf(cid);
       this.#inflight--;
-      this.#release(cid);
-      settle(error, 0, 0);
+      this.#call(settle!, errorOf(cid), 0, 0);
     }
   }
 
-  /** The earliest deadline of all in flight; Infinity when there is none. */
+  /** The earliest deadline of all commands; Infinity when there is none. */
   earliestDeadlineMs(): number {
     let earliest = Infinity;
     for (let cid = 0; cid < this.slots; cid++) {
@@ -135,7 +156,7 @@ export class CommandTable {
     return earliest;
   }
 
-  /** Tells `expired` of each command whose deadline has passed, once. */
+  /** Tells `expired` of each command whose deadline has passed, once per deadline. */
   expire(nowMs: number, expired: (cid: number) => void): void {
     for (let cid = 0; cid < this.slots; cid++) {
       if (this.#deadlineMs[cid]! > nowMs) continue;
@@ -144,10 +165,17 @@ export class CommandTable {
     }
   }
 
-  #release(cid: number): void {
+  #clear(cid: number): void {
     this.#phase[cid] = IDLE;
     this.#settle[cid] = undefined;
     this.#deadlineMs[cid] = Infinity;
-    this.#idle[this.#idleCount++] = cid;
+  }
+
+  #call(settle: CommandSettle, error: NvmeofError | undefined, dw0: number, dw1: number): void {
+    try {
+      settle(error, dw0, dw1);
+    } catch (thrown) {
+      this.#thrown(thrown);
+    }
   }
 }

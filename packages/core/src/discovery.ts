@@ -12,8 +12,10 @@ import {
   Subtype,
   decodeDiscoveryHeader,
   decodeDiscoveryLog,
+  trtypeName,
 } from "@nvmeof/codec";
 import type { Transport } from "@nvmeof/transport";
+import { addressText } from "./addresses.ts";
 import type { HostIdentity } from "./options.ts";
 import { type ControllerHandle, openController } from "./open-controller.ts";
 
@@ -23,6 +25,10 @@ const RECORDS_MAX = 4096;
 const READS_MAX = 10;
 /** Referrals of referrals of … */
 const DEPTH_MAX = 4;
+/** Discovery controllers that are asked at most, whoever refers to them. */
+const VISITS_MAX = 256;
+/** One that does not answer a read of its log for this long, ms, will not. */
+const LOG_TIMEOUT_MS = 10_000;
 
 /**
  * Reads the discovery log of a connected discovery controller: header, records, and the header again;
@@ -69,18 +75,31 @@ export interface DiscoverOptions extends HostIdentity {
   readonly signal?: AbortSignal;
 }
 
-/** Connects to a discovery controller, reads its log and disconnects. */
+/**
+ * Connects to a discovery controller, reads its log and disconnects.
+ *
+ * Rejects as `openController` and {@link readDiscoveryLog} do; with the signal's reason when that
+ * aborts, connected or not.
+ */
 export async function discover(options: DiscoverOptions): Promise<DiscoveryLog> {
+  const { signal } = options;
   const controller = await openController({
     ...options,
     subsystemNqn: DISCOVERY_NQN,
     ioQueues: 0,
     keepAliveTimeoutMs: 0,
+    adminTimeoutMs: LOG_TIMEOUT_MS,
     reconnect: { lossMs: 0, delayMs: 0, fastFailMs: 0 },
   });
+  const cancel = (): void => void controller.close();
+  signal?.addEventListener("abort", cancel, { once: true });
   try {
     return await readDiscoveryLog(controller);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
+    signal?.removeEventListener("abort", cancel);
     await controller.close();
   }
 }
@@ -93,11 +112,15 @@ export interface Discovered {
   readonly unreachable: readonly { readonly address: string; readonly error: NvmeofError }[];
 }
 
-const addressOf = ({ trtype, traddr, trsvcid }: DiscoveryEntry): string =>
-  `${trtype} ${traddr} ${trsvcid}`;
+/** The address of a record in the words of a transport, so that one is known by the other. */
+const addressOf = (entry: DiscoveryEntry): string =>
+  addressText({ ...entry, trtype: trtypeName(entry.trtype).toLowerCase() });
 
 /**
- * Discovery with referrals followed: each address is asked once, however often it is referred to.
+ * Discovery with referrals followed: each address is asked once, however often it is referred to,
+ * and a referral that cannot be followed does not spoil the rest.
+ *
+ * Rejects when the first address does not answer, and with the signal's reason when that aborts.
  *
  * @param open makes the transport to a referred address; undefined to leave it alone.
  */
@@ -107,27 +130,40 @@ export async function discoverAll(
 ): Promise<Discovered> {
   const entries = new Map<string, DiscoveryEntry>();
   const unreachable: { address: string; error: NvmeofError }[] = [];
-  const visited = new Set<string>();
+  const visited = new Set([addressText(options.transport.address)]);
+  const follow = async (referral: DiscoveryEntry, depth: number): Promise<void> => {
+    const address = addressOf(referral);
+    if (visited.has(address) || visited.size >= RECORDS_MAX) return;
+    visited.add(address);
+    try {
+      if (depth > DEPTH_MAX || visited.size > VISITS_MAX) throw tooFar(depth);
+      const transport = open(referral);
+      if (transport !== undefined) await visit(transport, depth);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      unreachable.push({ address, error: error as NvmeofError });
+    }
+  };
   const visit = async (transport: Transport, depth: number): Promise<void> => {
     const log = await discover({ ...options, transport });
     for (const entry of log.entries) {
-      const address = addressOf(entry);
-      if (entry.subtype !== Subtype.Referral) {
-        if (entry.subtype === Subtype.CurrentDiscovery) visited.add(address);
-        if (entries.size < RECORDS_MAX) entries.set(`${address} ${entry.subnqn}`, entry);
-        continue;
-      }
-      if (visited.has(address)) continue;
-      visited.add(address);
-      const referred = depth < DEPTH_MAX ? open(entry) : undefined;
-      if (referred === undefined) continue;
-      try {
-        await visit(referred, depth + 1);
-      } catch (error) {
-        unreachable.push({ address, error: error as NvmeofError });
-      }
+      if (entry.subtype === Subtype.CurrentDiscovery) visited.add(addressOf(entry));
+    }
+    for (const entry of log.entries) {
+      const key = `${addressOf(entry)} ${entry.subnqn}`;
+      if (entry.subtype === Subtype.Referral) await follow(entry, depth + 1);
+      else if (entries.has(key) || entries.size < RECORDS_MAX) entries.set(key, entry);
     }
   };
   await visit(options.transport, 0);
   return { entries: [...entries.values()], unreachable };
 }
+
+const tooFar = (depth: number): NvmeofError =>
+  new NvmeofError(
+    "NVME_ERR_DISCOVERY_TOO_LARGE",
+    depth > DEPTH_MAX
+      ? `a referral at depth ${depth}; the limit is ${DEPTH_MAX}`
+      : `more than ${VISITS_MAX} discovery controllers`,
+    { phase: "discovery" },
+  );

@@ -75,6 +75,10 @@ const connectHints: Readonly<Record<string, string>> = {
   KATO: "Ask for another keep-alive timeout (--keep-alive-tmo).",
 };
 
+/** What to do about a controller that wants to know more than names. */
+export const AUTH_HINT: string =
+  "DH-HMAC-CHAP is not supported yet; allow this host without a key on the target.";
+
 /**
  * The controller refused Connect.
  *
@@ -85,7 +89,9 @@ export class ConnectRejectedError extends NvmeofError {
   declare readonly status: number;
   /** The field that the controller objects to, such as "SUBNQN"; undefined where it named none. */
   readonly field: string | undefined;
-  /** The refusal is final: the same Connect would be refused again. */
+  /** Do Not Retry (DNR): the same Connect would be refused again. */
+  readonly dnr: boolean;
+  /** The refusal is final: no other attempt to connect would fare better. */
   readonly permanent: boolean;
 
   constructor(qid: number, status: number, dw0: number) {
@@ -93,21 +99,30 @@ export class ConnectRejectedError extends NvmeofError {
     const { name } = describeStatus(status, { fabrics: true });
     const named = code === Status.ConnectInvalidParameters ? connectField(dw0) : undefined;
     const notAllowed = code === Status.ConnectInvalidHost;
+    const wantsAuth = code === Status.AuthRequired;
     super(
-      notAllowed ? "NVME_ERR_HOST_NOT_ALLOWED" : "NVME_ERR_CONNECT_REJECTED",
+      notAllowed
+        ? "NVME_ERR_HOST_NOT_ALLOWED"
+        : wantsAuth
+          ? "NVME_ERR_AUTH_REQUIRED"
+          : "NVME_ERR_CONNECT_REJECTED",
       `Connect of queue ${qid} refused: ${name}${named === undefined ? "" : ` (${named})`}`,
       {
         phase: "fabrics-connect",
         hint: notAllowed
           ? "Allow this host NQN on the target, or give one that is allowed (--hostnqn)."
-          : connectHints[named ?? ""],
+          : wantsAuth
+            ? AUTH_HINT
+            : connectHints[named ?? ""],
         status,
         outcome: "failed",
       },
     );
     this.field = named;
     const isWho = named === "SUBNQN" || named === "HOSTNQN" || named === "HOSTID";
-    this.permanent = dnrOf(status) || notAllowed || isWho;
+    this.dnr = dnrOf(status);
+    // DNR of an I/O queue is about this association, which another attempt does not have.
+    this.permanent = (this.dnr && qid === 0) || notAllowed || wantsAuth || isWho;
   }
 }
 
@@ -173,21 +188,32 @@ export class AbortedError extends NvmeofError {
   }
 }
 
-/** A request that the controller's state does not allow. */
+/**
+ * A request that the controller's state does not allow. `code` is NVME_ERR_CONTROLLER_CLOSED when
+ * the controller is on its way out or gone, so that no state will ever allow it.
+ */
 export class StateError extends NvmeofError {
   override readonly name = "StateError";
   constructor(request: string, state: string, details: ErrorDetails = {}) {
-    super("NVME_ERR_STATE", `${request} is not possible: the controller is ${state}`, {
-      outcome: "not-sent",
-      ...details,
-    });
+    const isOver = state === "closing" || state === "closed";
+    super(
+      isOver ? "NVME_ERR_CONTROLLER_CLOSED" : "NVME_ERR_STATE",
+      `${request} is not possible: the controller is ${state}`,
+      { outcome: "not-sent", ...details },
+    );
   }
 }
 
 /** What a controller says of itself cannot be worked with. */
 export class UnsupportedError extends NvmeofError {
   override readonly name = "UnsupportedError";
-  constructor(message: string, details: ErrorDetails = {}) {
-    super("NVME_ERR_UNSUPPORTED", message, details);
+  /** It will say the same the next time: no other attempt to connect would fare better. */
+  readonly permanent: boolean;
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly permanent?: boolean; readonly code?: string } = {},
+  ) {
+    super(details.code ?? "NVME_ERR_UNSUPPORTED", message, details);
+    this.permanent = details.permanent ?? true;
   }
 }

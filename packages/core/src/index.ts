@@ -1,5 +1,6 @@
 // @nvmeof/core: queues into a controller. Everything the package exports, by name.
 
+export { type AddressRemoval, addressText } from "./addresses.ts";
 export {
   type AdminCommand,
   type GetFeatureOptions,
@@ -18,7 +19,7 @@ export {
 export { Association, type ControllerFacts } from "./association.ts";
 export type { CloseOptions, ClosePhase, CloseReport } from "./close.ts";
 export { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
-export { Controller, type ControllerEvent, type RequestDone } from "./controller.ts";
+export { Controller, type RequestDone } from "./controller.ts";
 export {
   type DiscoverOptions,
   type Discovered,
@@ -55,6 +56,7 @@ export {
   describesNamespace,
   noNamespace,
 } from "./namespace-facts.ts";
+export type { ControllerEvent } from "./observers.ts";
 export {
   type CommandResult,
   ControllerHandle,
@@ -75,6 +77,8 @@ export {
   type RunningSequence,
   type Sequence,
   type Step,
+  type StepDone,
+  type StepEnd,
   pause,
   runSequence,
   step,

@@ -1,6 +1,8 @@
 // Host side of the Keep Alive timer: when to send, and when the controller counts as gone.
 // Read first: Base 2.0 §3.9 "Keep Alive"; DESIGN.md §4 (one outstanding at most, read before judging).
 
+import { GRACE_MS, STALL_MS } from "./stall.ts";
+
 /** What happened. */
 export type KeepAliveInput = { readonly type: "tick" } | { readonly type: "acknowledged" };
 
@@ -8,15 +10,11 @@ export type KeepAliveInput = { readonly type: "tick" } | { readonly type: "ackno
 export type KeepAliveOutput =
   { readonly type: "send" } | { readonly type: "expired"; readonly silentMs: number };
 
-/** A tick that comes this much too late says that we were stalled, not that the peer is silent. */
-const STALL_MS = 100;
-/** After a stall the sockets are read for this long before anybody is judged. */
-const GRACE_MS = 50;
-
 /** Machine: `handle` an input, `poll` to `undefined`, be back at `deadlineMs`. */
 export class KeepAlive {
   readonly #timeoutMs: number;
-  #phase: "quiet" | "probing" | "expired" = "quiet";
+  /** `graced`: the probe is overdue, but we were stalled ourselves; there is one grace a probe. */
+  #phase: "quiet" | "probing" | "graced" | "expired" = "quiet";
   /** Since when the controller is silent: the last acknowledgement, or the start. */
   #heardMs: number;
   #deadlineMs: number;
@@ -46,8 +44,9 @@ export class KeepAlive {
       this.#output = { type: "send" };
       return;
     }
-    if (nowMs - this.#deadlineMs > STALL_MS) {
+    if (this.#phase === "probing" && nowMs - this.#deadlineMs > STALL_MS) {
       // The answer may be waiting unread: our own event loop stood still.
+      this.#phase = "graced";
       this.#deadlineMs = nowMs + GRACE_MS;
       return;
     }

@@ -2,13 +2,16 @@
 // Read first: DESIGN.md §4. docs/state-machines.md is printed from here; the tests quantify over it.
 
 /**
- * - `connecting`: the first attempt; nothing has ever worked.
+ * - `connecting`: the first attempt, at each address once; nothing has ever worked.
  * - `live`: commands flow.
  * - `recovering`: torn down, and an attempt to connect again is under way.
  * - `waiting`: torn down, and the next attempt is due after a delay.
  * - `disabled`: torn down, and nobody tries until asked to.
  * - `closing`: on the way out, whatever the peer does.
  * - `closed`: gone. Handles that are left are dead.
+ *
+ * DESIGN.md §4 names one more, `fencing`: commands of unknown outcome are held there until they can
+ * do no harm. It comes with Cross-Controller Reset.
  */
 export const states = [
   "connecting",
@@ -23,10 +26,11 @@ export type State = (typeof states)[number];
 
 /**
  * - `connected`: the attempt succeeded.
- * - `failed`: the attempt failed, and another may fare better.
+ * - `failed`: the attempt failed, and another one is to follow.
  * - `refused`: the attempt failed for good: unknown subsystem, host not allowed, DNR.
  * - `exhausted`: the attempt failed, and the policy has no further one.
  * - `lost`: a queue is gone, a command or the keep-alive timed out, the controller failed.
+ * - `flapped`: `lost`, again, before it had been live for long: coming back at once would not last.
  * - `reset`, `disable`, `enable`, `close`: somebody asks for it.
  * - `delayElapsed`, `lossElapsed`: timers.
  * - `ended`: the close procedure has come to its end.
@@ -37,6 +41,7 @@ export const events = [
   "refused",
   "exhausted",
   "lost",
+  "flapped",
   "reset",
   "disable",
   "enable",
@@ -54,7 +59,7 @@ export type Event = (typeof events)[number];
  * - `cancelAttempt`: stop connecting, and drop what it has built.
  * - `startLossTimers`, `stopLossTimers`: fast-fail and loss run from the first failure to success.
  * - `armDelay`, `disarmDelay`: the wait before the next attempt.
- * - `goLive`: keep-alive and asynchronous events; waiting requests are answered.
+ * - `goLive`: keep-alive and asynchronous events begin.
  * - `runClose`: the close procedure, which tears down by itself at the right moment.
  * - `finish`: everything is released; whoever waits is told.
  */
@@ -89,10 +94,11 @@ const go = (to: State, ...run: Effect[]): Transition => ({ to, run });
 export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> = {
   connecting: {
     connected: go("live", "goLive"),
-    failed: go("closing", "cancelAttempt", "runClose"), // whoever connects first wants to hear of it
+    failed: go("connecting", "cancelAttempt", "nextAddress", "attempt"),
     refused: go("closing", "cancelAttempt", "runClose"),
-    exhausted: go("closing", "cancelAttempt", "runClose"),
+    exhausted: go("closing", "cancelAttempt", "runClose"), // whoever connects wants to hear of it
     lost: "ignore", // the attempt notices by itself, and fails as a whole
+    flapped: "impossible", // said of a live controller
     reset: "join",
     disable: go("disabled", "cancelAttempt"),
     enable: "join",
@@ -107,6 +113,7 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     refused: "impossible",
     exhausted: "impossible",
     lost: go("recovering", "tearDown", "nextAddress", "startLossTimers", "attempt"),
+    flapped: go("waiting", "tearDown", "nextAddress", "startLossTimers", "armDelay"),
     reset: go("recovering", "tearDown", "startLossTimers", "attempt"),
     disable: go("disabled", "tearDown"),
     enable: "ignore", // it is
@@ -117,10 +124,11 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
   },
   recovering: {
     connected: go("live", "stopLossTimers", "goLive"),
-    failed: go("waiting", "cancelAttempt", "armDelay"),
+    failed: go("waiting", "cancelAttempt", "nextAddress", "armDelay"),
     refused: go("closing", "cancelAttempt", "stopLossTimers", "runClose"),
-    exhausted: go("disabled", "cancelAttempt", "stopLossTimers"),
+    exhausted: go("disabled", "cancelAttempt", "nextAddress", "stopLossTimers"),
     lost: "ignore", // the attempt notices by itself
+    flapped: "impossible",
     reset: "join",
     disable: go("disabled", "cancelAttempt", "stopLossTimers"),
     enable: "join",
@@ -135,6 +143,7 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     refused: "impossible",
     exhausted: "impossible",
     lost: "ignore", // there is nothing left to lose
+    flapped: "impossible",
     reset: go("recovering", "disarmDelay", "attempt"), // somebody cannot wait
     disable: go("disabled", "disarmDelay", "stopLossTimers"),
     enable: go("recovering", "disarmDelay", "attempt"),
@@ -149,6 +158,7 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     refused: "impossible",
     exhausted: "impossible",
     lost: "ignore",
+    flapped: "impossible",
     reset: "refuse",
     disable: "ignore", // it is
     enable: go("recovering", "startLossTimers", "attempt"),
@@ -163,6 +173,7 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     refused: "impossible",
     exhausted: "impossible",
     lost: "ignore", // the close procedure looks at the queues itself
+    flapped: "impossible",
     reset: "refuse",
     disable: "refuse",
     enable: "refuse",
@@ -177,6 +188,7 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     refused: "impossible",
     exhausted: "impossible",
     lost: "ignore",
+    flapped: "impossible",
     reset: "refuse",
     disable: "refuse",
     enable: "refuse",
@@ -186,6 +198,3 @@ export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> =
     ended: "impossible",
   },
 };
-
-/** States in which commands can be sent or wait for the controller to come back. */
-export const mayComeBack: readonly State[] = ["connecting", "live", "recovering", "waiting"];

@@ -8,6 +8,7 @@ import {
   IdentifyNamespace,
   type NamespaceIdentifiers,
   NvmeofError,
+  ParseError,
   checkNamespaceSize,
   currentLbaFormat,
   decode,
@@ -50,12 +51,17 @@ export function decodeNamespace(
   const view = viewOf(identifyBytes);
   checkNamespaceSize(view);
   const identify = decode(IdentifyNamespace, view);
+  const blockCount = Number(identify.nsze);
+  if (!Number.isSafeInteger(blockCount)) {
+    const message = `NSZE of ${identify.nsze} blocks is beyond 2^53`;
+    throw new ParseError("Identify Namespace", 0, message);
+  }
   return {
     nsid,
     identify,
     identifyBytes,
     format: currentLbaFormat(view),
-    blockCount: Number(identify.nsze),
+    blockCount,
     identifiers: decodeNamespaceDescriptors(descriptors),
   };
 }

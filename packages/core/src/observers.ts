@@ -16,6 +16,8 @@ export type ControllerEvent =
       readonly cause: Event;
       readonly reason: NvmeofError | undefined;
     }
+  /** Step 3 of a close: work moves to other paths, or the removal is announced. */
+  | { readonly type: "closing"; readonly reason: NvmeofError | undefined }
   | { readonly type: "async-event"; readonly event: Decoded<typeof AsyncEvent> }
   /** A command has passed its deadline; what follows is decided by `onTimeout`. */
   | {

@@ -19,7 +19,7 @@ import {
 } from "./admin.ts";
 import type { ControllerFacts } from "./association.ts";
 import type { CloseOptions, CloseReport } from "./close.ts";
-import { Controller, type ControllerEvent } from "./controller.ts";
+import { Controller } from "./controller.ts";
 import { NvmeStatusError } from "./errors.ts";
 import {
   type NamespaceFacts,
@@ -27,6 +27,7 @@ import {
   describesNamespace,
   noNamespace,
 } from "./namespace-facts.ts";
+import type { ControllerEvent } from "./observers.ts";
 import type { ControllerOptions } from "./options.ts";
 
 /** The result of a command, as its completion has it. */
@@ -43,6 +44,8 @@ export interface OpenControllerOptions extends ControllerOptions {
 
 /** Largest piece of a log page that is asked for at a time, bytes. */
 const LOG_CHUNK_BYTES = 4096;
+/** VS of the first version with identification descriptors, 1.3. */
+const VS_WITH_DESCRIPTORS = 0x1_0300;
 
 /** A connected controller. Close it, or let `await using` do so. */
 export class ControllerHandle implements AsyncDisposable {
@@ -99,7 +102,10 @@ export class ControllerHandle implements AsyncDisposable {
   /** What the controller says of a namespace. Rejects with NVME_ERR_NO_NAMESPACE or `ParseError`. */
   async namespace(nsid: number): Promise<NamespaceFacts> {
     const identify = await this.#identifyNamespace(nsid);
-    const descriptors = await this.identify(Cns.NamespaceDescriptors, { nsid });
+    const descriptors =
+      this.facts.version < VS_WITH_DESCRIPTORS
+        ? identifyBuffer()
+        : await this.identify(Cns.NamespaceDescriptors, { nsid });
     return decodeNamespace(nsid, identify, descriptors);
   }
 
@@ -116,8 +122,15 @@ export class ControllerHandle implements AsyncDisposable {
     throw noNamespace(nsid);
   }
 
-  /** `bytes` of a log page, asked for in pieces of at most 4 KiB. */
+  /**
+   * `bytes` of a log page, a multiple of 4, asked for in pieces of at most 4 KiB.
+   *
+   * @throws RangeError for a length that cannot be asked for.
+   */
   async logPage(request: LogPageRequest, bytes: number): Promise<Uint8Array> {
+    if (!(bytes >= 0) || bytes % 4 !== 0) {
+      throw new RangeError(`${bytes} bytes of a log page; it must be a multiple of 4`);
+    }
     const log = new Uint8Array(bytes);
     for (let at = 0; at < bytes; at += LOG_CHUNK_BYTES) {
       const piece = log.subarray(at, Math.min(at + LOG_CHUNK_BYTES, bytes));
@@ -178,6 +191,8 @@ export async function openController(options: OpenControllerOptions): Promise<Co
   signal?.addEventListener("abort", cancel, { once: true });
   try {
     await settled((done) => controller.start(done));
+    // It may have aborted after the controller went live, and before anybody could hear of that.
+    signal?.throwIfAborted();
   } catch (error) {
     await handle.close();
     signal?.throwIfAborted();

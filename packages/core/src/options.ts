@@ -14,7 +14,14 @@ export interface HostIdentity {
   readonly hostId: string;
 }
 
-/** What to do when the deadline of an I/O command passes. */
+/**
+ * What follows when a command passes its deadline. Observers are told in any case.
+ *
+ * - `none`: nothing; the command goes on.
+ * - `abort`: its caller is settled, and an I/O command is aborted; one that is still unanswered when
+ *   as much time has passed again, and any admin command, leads to a reset.
+ * - `reset`: its caller is settled, and the controller is torn down and connected again.
+ */
 export type TimeoutAction = "none" | "abort" | "reset";
 
 /** What a controller is connected with. */
@@ -39,11 +46,11 @@ export interface ControllerOptions extends HostIdentity {
   readonly connectTimeoutMs?: number;
   /** Time for Connect and for each step of the bring-up, ms. Default 5 s. */
   readonly fabricsTimeoutMs?: number;
-  /** Deadline of an I/O command, ms. Default 30 s. */
+  /** Deadline of an I/O command, ms; `Infinity` for none. Default 30 s. */
   readonly ioTimeoutMs?: number;
-  /** Deadline of an admin command, ms. Default 60 s. */
+  /** Deadline of an admin command, ms; `Infinity` for none. Default 60 s. */
   readonly adminTimeoutMs?: number;
-  /** Default `reset`. */
+  /** What follows when a command passes its deadline. Default `reset`. */
   readonly onTimeout?: TimeoutAction;
   /** Ask for queues without SQ flow control, which saves a PDU per read. Default true. */
   readonly disableSqFlow?: boolean;
@@ -51,6 +58,7 @@ export interface ControllerOptions extends HostIdentity {
   readonly transferBytesMax?: number;
   /** Admin commands that may wait for room in the admin queue. Default 128. */
   readonly adminWaitingMax?: number;
+  /** When to try again, to stop waiting and to give up: see {@link ReconnectPolicy}. */
   readonly reconnect?: Partial<ReconnectPolicy>;
 }
 
@@ -70,10 +78,28 @@ function seedOf(hostId: string, nowMs: number): number {
   return seed;
 }
 
-function whole(name: string, value: number, least: number, most: number): void {
+type Numbers = Pick<
+  ResolvedOptions,
+  {
+    [K in keyof ResolvedOptions]: ResolvedOptions[K] extends number ? K : never;
+  }[keyof ResolvedOptions]
+>;
+
+function whole(options: Numbers, name: keyof Numbers, least: number, most: number): void {
+  const value = options[name];
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new RangeError(`${name} is ${value}; it must be a whole number, ${least} to ${most}`);
 }
+
+function duration(options: Numbers, name: keyof Numbers, most: number): void {
+  const value = options[name];
+  if (value > 0 && value <= most) return;
+  throw new RangeError(`${name} is ${value}; it must be a number of ms above 0`);
+}
+
+/** What is given as undefined was not given. */
+const given = (options: object): Partial<ControllerOptions> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
 /**
  * Checks options and fills in the defaults.
@@ -86,7 +112,7 @@ export function resolveOptions(options: ControllerOptions): ResolvedOptions {
   checkNqn(options.hostNqn);
   checkNqn(options.subsystemNqn);
   uuidBytes(options.hostId);
-  const { transport: _transport, reconnect, ...given } = options;
+  const { transport: _transport, reconnect, ...rest } = options;
   const clock = options.clock ?? transports[0]!.clock;
   const resolved: ResolvedOptions = {
     clock,
@@ -103,14 +129,22 @@ export function resolveOptions(options: ControllerOptions): ResolvedOptions {
     disableSqFlow: true,
     transferBytesMax: 1024 * 1024,
     adminWaitingMax: 128,
-    ...given,
+    ...(given(rest) as HostIdentity & { subsystemNqn: string }),
     transports,
     reconnect: checkReconnectPolicy(reconnect ?? {}),
   };
-  whole("ioQueues", resolved.ioQueues, 0, 65_535);
-  whole("queueEntries", resolved.queueEntries, 2, 65_536);
-  whole("adminQueueEntries", resolved.adminQueueEntries, ADMIN_ENTRIES_MIN, 4_096);
-  whole("keepAliveTimeoutMs", resolved.keepAliveTimeoutMs, 0, 0xffff_ffff);
-  whole("transferBytesMax", resolved.transferBytesMax, 4_096, 0x1000_0000);
+  whole(resolved, "ioQueues", 0, 65_535);
+  whole(resolved, "queueEntries", 2, 65_536);
+  whole(resolved, "adminQueueEntries", ADMIN_ENTRIES_MIN, 4_096);
+  whole(resolved, "keepAliveTimeoutMs", 0, 0xffff_ffff);
+  whole(resolved, "transferBytesMax", 4_096, 0x1000_0000);
+  whole(resolved, "adminWaitingMax", 0, 65_536);
+  duration(resolved, "connectTimeoutMs", Number.MAX_SAFE_INTEGER);
+  duration(resolved, "fabricsTimeoutMs", Number.MAX_SAFE_INTEGER);
+  duration(resolved, "ioTimeoutMs", Infinity);
+  duration(resolved, "adminTimeoutMs", Infinity);
+  if (!["none", "abort", "reset"].includes(resolved.onTimeout)) {
+    throw new TypeError(`onTimeout is ${resolved.onTimeout}; it must be none, abort or reset`);
+  }
   return resolved;
 }

@@ -2,32 +2,47 @@
 // Read first: reconnect.ts for the policy; DESIGN.md §4. They are timers and not checks in passing, so
 // that they are exact whatever an attempt is waiting for.
 
-import type { NvmeofError } from "@nvmeof/codec";
 import type { Timer } from "@nvmeof/transport";
-import { TimeoutError } from "./errors.ts";
+import { Addresses } from "./addresses.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { delayBefore } from "./reconnect.ts";
 
 /** What the timers tell; `holds` says whether it is still so when the controller gets to it. */
 export interface OutageEvents {
   delayElapsed(holds: () => boolean): void;
-  lossElapsed(holds: () => boolean, error: NvmeofError): void;
+  lossElapsed(holds: () => boolean): void;
   fastFail(): void;
 }
+
+/** Live for this long, a controller has come back; lost sooner, it flaps, and the waits go on. */
+const STEADY_MS = 10_000;
+/** Wait between attempts at a controller that flaps, where the policy has none. */
+const FLAP_DELAY_MS = 1_000;
 
 export class Outage {
   readonly #options: ResolvedOptions;
   readonly #events: OutageEvents;
+  readonly #addresses: Addresses;
   /** Failed attempts in this outage. */
   #failures = 0;
+  /** Rounds of them, one at each address, that are over. */
+  #rounds = 0;
+  /** Losses since the controller was last live for long, this one included. */
+  #losses = 0;
+  #liveSinceMs = -Infinity;
   #delay: Timer | undefined;
   #loss: Timer | undefined;
   #fastFail: Timer | undefined;
   #patience: "wait" | "fail-fast" = "wait";
 
-  constructor(options: ResolvedOptions, events: OutageEvents) {
+  constructor(
+    options: ResolvedOptions,
+    events: OutageEvents,
+    addresses: Addresses = new Addresses(options.transports),
+  ) {
     this.#options = options;
     this.#events = events;
+    this.#addresses = addresses;
   }
 
   /** Whether a command that finds no queue waits for the controller, or fails at once. */
@@ -35,15 +50,22 @@ export class Outage {
     return this.#patience;
   }
 
+  /** Whether a loss now would follow another one too soon to connect again at once. */
+  get flaps(): boolean {
+    const liveMs = this.#options.clock.nowMs() - this.#liveSinceMs;
+    return this.#losses > 0 && liveMs < STEADY_MS;
+  }
+
   /** The controller was lost. */
   start(): void {
     const { clock, reconnect } = this.#options;
     const nowMs = clock.nowMs();
+    if (!this.flaps) this.#losses = 0;
+    this.#losses++;
     if (reconnect.lossMs > 0) {
-      const loss: Timer = clock.at(nowMs + reconnect.lossMs, () => {
-        const error = new TimeoutError("reconnecting", reconnect.lossMs);
-        this.#events.lossElapsed(() => this.#loss === loss, error);
-      });
+      const loss: Timer = clock.at(nowMs + reconnect.lossMs, () =>
+        this.#events.lossElapsed(() => this.#loss === loss),
+      );
       this.#loss = loss;
     }
     if (reconnect.fastFailMs > 0) {
@@ -62,20 +84,31 @@ export class Outage {
     this.#fastFail = undefined;
     this.#patience = "wait";
     this.#failures = 0;
+    this.#rounds = 0;
     this.disarmDelay();
   }
 
-  /** An attempt failed. */
-  failed(): void {
+  /** The controller is live. */
+  live(): void {
+    this.#failures = 0;
+    this.#rounds = 0;
+    this.#addresses.succeeded();
+    this.#liveSinceMs = this.#options.clock.nowMs();
+  }
+
+  /** An attempt failed. Says whether another one is to follow; the first connect has no waits. */
+  failed(isFirstConnect: boolean): "another" | "exhausted" {
     this.#failures++;
+    const round = this.#addresses.attemptFailed();
+    if (round === "round-over") this.#rounds++;
+    const waits = !isFirstConnect && this.#options.reconnect.delayMs > 0;
+    return waits || round === "mid-round" ? "another" : "exhausted";
   }
 
   /** Arms the wait before the next attempt. There is none while an address is still untried. */
   armDelay(): { attempt: number; delayMs: number } {
-    const { clock, reconnect, random, transports } = this.#options;
-    const round = Math.floor(this.#failures / transports.length);
-    const untried = this.#failures % transports.length !== 0;
-    const delayMs = untried ? 0 : delayBefore(reconnect, round, random);
+    const { clock } = this.#options;
+    const delayMs = this.#addresses.isMidRound ? 0 : this.#delayMs();
     const delay: Timer = clock.at(clock.nowMs() + delayMs, () =>
       this.#events.delayElapsed(() => this.#delay === delay),
     );
@@ -86,5 +119,11 @@ export class Outage {
   disarmDelay(): void {
     this.#delay?.cancel();
     this.#delay = undefined;
+  }
+
+  #delayMs(): number {
+    const { reconnect, random } = this.#options;
+    const policy = reconnect.delayMs > 0 ? reconnect : { ...reconnect, delayMs: FLAP_DELAY_MS };
+    return delayBefore(policy, this.#rounds + this.#losses - 1, random);
   }
 }

@@ -14,6 +14,8 @@ import {
 import type { Clock, CloseHow, QueueEvents, QueueLink, Timer, Transport } from "@nvmeof/transport";
 import { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
 import { AbortedError, NvmeStatusError } from "./errors.ts";
+import { guarded, rethrowLater } from "./guard.ts";
+import { deadline } from "./stall.ts";
 
 /** What a queue pair is made of. */
 export interface QueuePairOptions {
@@ -32,7 +34,10 @@ export interface QueuePairOptions {
 export interface QueuePairEvents {
   /** The connection is initialised; Connect can be sent. Once. */
   opened(): void;
-  /** The deadline of a command has passed. It stays in flight: the owner decides what follows. */
+  /**
+   * The deadline of a command has passed, or that of its abandonment. Nothing is done about it: the
+   * owner decides what follows.
+   */
   expired(qid: number, cid: number): void;
   /** The link is gone; what was in flight has been settled. Once, last; not after `close`. */
   lost(error: NvmeofError): void;
@@ -41,10 +46,16 @@ export interface QueuePairEvents {
 /** No deadline. */
 export const FOREVER = Infinity;
 
+/** What is said of a command that its queue took with it, unless the owner has said otherwise. */
+const lostWithQueue = (cause: NvmeofError): NvmeofError =>
+  new AbortedError("controller-reset", "unknown", false, { cause });
+
 export class QueuePair implements QueueEvents {
   readonly qid: number;
   /** Most commands in flight. */
   readonly depth: number;
+  /** What to settle commands with that the loss of the queue takes along; the owner may say more. */
+  lossError: (cause: NvmeofError) => NvmeofError = lostWithQueue;
   /** The SQE under construction: filled between `begin` and `submit`. */
   readonly sqe: DataView;
   readonly #sqeBytes: Uint8Array;
@@ -54,24 +65,23 @@ export class QueuePair implements QueueEvents {
   readonly #link: QueueLink;
   /** `gated`: nothing new is taken, what is in flight goes on. */
   #phase: "opening" | "open" | "gated" | "closed" = "opening";
-  #idle: (() => void) | undefined;
+  /** Who waits for the last command in flight to end. */
+  #idleTasks: (() => void)[] = [];
   /** Who found no room, oldest first; each is told once, when there is some or never will be. */
   #roomWaiters: (() => void)[] = [];
+  /** Whose turn it is to take room while somebody waits for it. */
+  #turn: "anybody" | "waiter" = "anybody";
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
-  /** Commands that were completed, for "has the controller answered lately". */
-  #completed = 0;
-  #heardMs: number;
 
   constructor(options: QueuePairOptions, events: QueuePairEvents) {
     this.qid = options.qid;
     this.depth = options.entries - 1;
-    this.#table = new CommandTable(this.depth);
+    this.#table = new CommandTable(this.depth, (error) => rethrowLater(options.clock, error));
     this.#clock = options.clock;
     this.#events = events;
     this.#sqeBytes = new Uint8Array(Sqe.size);
     this.sqe = viewOf(this.#sqeBytes);
-    this.#heardMs = options.clock.nowMs();
     this.#link = options.transport.openQueue(
       {
         qid: options.qid,
@@ -92,18 +102,13 @@ export class QueuePair implements QueueEvents {
     return this.#table.abandoned;
   }
 
+  /**
+   * Whether a command would be taken now. While somebody waits for room there is none for others, or
+   * whoever submits from inside a completion would keep the rest waiting for ever.
+   */
   get hasRoom(): boolean {
-    return this.#phase === "open" && this.#table.hasRoom;
-  }
-
-  /** Commands completed so far. */
-  get completedCount(): number {
-    return this.#completed;
-  }
-
-  /** When the controller was last heard on this queue, ms of the clock. */
-  get heardMs(): number {
-    return this.#heardMs;
+    if (this.#phase !== "open" || !this.#table.hasRoom) return false;
+    return this.#roomWaiters.length === 0 || this.#turn === "waiter";
   }
 
   /** Begins a command: an SQE that is zero but for opcode and namespace, to be filled in place. */
@@ -129,7 +134,7 @@ export class QueuePair implements QueueEvents {
   ): number {
     if (this.#phase !== "open") return NO_CID;
     const deadlineMs = timeoutMs === FOREVER ? FOREVER : this.#clock.nowMs() + timeoutMs;
-    const cid = this.#table.take(settle, deadlineMs, Sqe.opc.get(this.sqe));
+    const cid = this.#table.take(settle, timeoutMs, deadlineMs, Sqe.opc.get(this.sqe));
     if (cid === NO_CID) return NO_CID;
     this.#link.submit(cid, this.#sqeBytes, direction, data);
     if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);
@@ -138,30 +143,44 @@ export class QueuePair implements QueueEvents {
 
   /**
    * Calls `task` once, later: when there is room for a command, or when there will be none because
-   * the queue is gone. Who finds the room taken by others asks again.
+   * the queue is gone. Who finds the room taken by others asks again. Not for the admin queue, whose
+   * room must not depend on who waits.
    */
   whenRoom(task: () => void): void {
-    if (this.#phase === "closed" || this.#phase === "gated") this.#clock.defer(task);
-    else this.#roomWaiters.push(task);
-  }
-
-  /** Settles a command's caller now, with its buffer free again; the CID is held until answered. */
-  abandon(cid: number, error: NvmeofError): void {
-    if (!this.#table.isInflight(cid)) return;
-    this.#link.detach(cid);
-    this.#table.abandon(cid, error);
+    if (this.#phase === "closed" || this.#phase === "gated") {
+      this.#clock.defer(task);
+      return;
+    }
+    this.#roomWaiters.push(task);
+    if (this.#phase === "open" && this.#table.hasRoom) this.#clock.defer(this.#serveWaiters);
   }
 
   /**
-   * Takes no new command from now on; what is in flight goes on. `idle` is called when nothing is in
-   * flight any more, not inside this call; at once deferred where nothing is now.
+   * Settles a command's caller now, with its buffer free again; the CID is held until answered.
+   *
+   * @param answerMs after which `expired` reports the CID again; {@link FOREVER} for never.
    */
-  gate(idle: () => void): void {
-    if (this.#phase === "closed") return;
-    this.#phase = "gated";
-    this.#idle = idle;
-    this.#dismissWaiters();
-    if (this.#table.inflight === 0) this.#clock.defer(idle);
+  abandon(cid: number, error: NvmeofError, answerMs: number = FOREVER): void {
+    if (!this.#table.isInflight(cid)) return;
+    const deadlineMs = answerMs === FOREVER ? FOREVER : this.#clock.nowMs() + answerMs;
+    this.#link.detach(cid);
+    this.#table.abandon(cid, error, deadlineMs);
+    if (deadlineMs < this.#timerAtMs && this.#phase !== "closed") this.#arm(deadlineMs);
+    this.#tellIdle();
+  }
+
+  /**
+   * Takes no new command from now on; what is in flight goes on. `idle` is called once nothing is in
+   * flight any more, whatever ended it, and not inside this call.
+   */
+  gate(idle?: () => void): void {
+    if (this.#phase !== "closed") {
+      this.#phase = "gated";
+      this.#dismissWaiters();
+    }
+    if (idle === undefined) return;
+    this.#idleTasks.push(idle);
+    this.#tellIdle();
   }
 
   /**
@@ -173,6 +192,7 @@ export class QueuePair implements QueueEvents {
     this.#gone();
     this.#link.close(how);
     this.#table.settleAll(errorOf);
+    this.#tellIdle();
   }
 
   /** Settles all in flight and keeps the link, for the commands that close a controller politely. */
@@ -182,14 +202,25 @@ export class QueuePair implements QueueEvents {
     }
   }
 
-  /** Name of the command in flight under `cid`, for messages. */
+  /** Name of the command under `cid`, for messages. */
   nameOf(cid: number): string {
     return opcodeName(this.qid === 0, this.#table.labelOf(cid));
   }
 
+  /** The time that the command under `cid` was given, ms. */
+  timeoutOf(cid: number): number {
+    return this.#table.timeoutOf(cid);
+  }
+
+  /** The caller of the command under `cid` was settled, and the controller has not answered. */
+  isAbandoned(cid: number): boolean {
+    return this.#table.isAbandoned(cid);
+  }
+
   opened(): void {
-    this.#phase = "open";
-    this.#heardMs = this.#clock.nowMs();
+    // Who gated it meanwhile wants no command sent, open or not.
+    if (this.#phase === "opening") this.#phase = "open";
+    if (this.#roomWaiters.length > 0) this.#clock.defer(this.#serveWaiters);
     this.#events.opened();
   }
 
@@ -197,12 +228,10 @@ export class QueuePair implements QueueEvents {
     const status = cqeStatus.get(view, base);
     const dw0 = Cqe.dw0.get(view, base);
     const dw1 = Cqe.dw1.get(view, base);
-    this.#completed++;
-    if ((this.#completed & 31) === 0 || this.qid === 0) this.#heardMs = this.#clock.nowMs();
     if (status === 0) this.#table.complete(cid, undefined, dw0, dw1);
     else this.#failed(cid, status, dw0, dw1);
-    if (this.#roomWaiters.length > 0 && this.hasRoom) this.#roomWaiters.shift()!();
-    if (this.#idle !== undefined && this.#table.inflight === 0) this.#clock.defer(this.#idle);
+    if (this.#roomWaiters.length > 0) this.#serveWaiters();
+    if (this.#idleTasks.length > 0) this.#tellIdle();
   }
 
   #failed(cid: number, status: number, dw0: number, dw1: number): void {
@@ -214,14 +243,32 @@ export class QueuePair implements QueueEvents {
   lost(error: NvmeofError): void {
     if (this.#phase === "closed") return;
     this.#gone();
-    this.#table.settleAll(
-      () => new AbortedError("controller-reset", "unknown", false, { cause: error }),
-    );
+    this.#table.settleAll(() => this.lossError(error));
+    this.#tellIdle();
     this.#events.lost(error);
   }
 
+  /**
+   * Gives the room there is to those who wait for it. Each is asked once, since one that has lost
+   * interest must not keep the room from the next, and one that asks again stands behind them.
+   */
+  readonly #serveWaiters = (): void => {
+    for (let left = this.#roomWaiters.length; left > 0; left--) {
+      if (this.#phase !== "open" || !this.#table.hasRoom) return;
+      const task = this.#roomWaiters.shift()!;
+      this.#turn = "waiter";
+      guarded(this.#clock, task);
+      this.#turn = "anybody";
+    }
+  };
+
   #dismissWaiters(): void {
     for (const task of this.#roomWaiters.splice(0)) this.#clock.defer(task);
+  }
+
+  #tellIdle(): void {
+    if (this.#table.inflight > 0) return;
+    for (const task of this.#idleTasks.splice(0)) this.#clock.defer(task);
   }
 
   #gone(): void {
@@ -236,7 +283,7 @@ export class QueuePair implements QueueEvents {
   #arm(atMs: number): void {
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
-    this.#timer = this.#clock.at(atMs, this.#sweep);
+    this.#timer = deadline(this.#clock, atMs, this.#sweep);
   }
 
   readonly #sweep = (): void => {

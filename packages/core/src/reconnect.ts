@@ -29,13 +29,13 @@ export const defaultReconnectPolicy: ReconnectPolicy = {
  * Why a combination of loss timeout, delay and fast-fail cannot be meant; undefined when it can. Any
  * unit will do, as long as it is the same for the three.
  *
- * - loss below -1 is nothing
+ * - loss below 0 other than -1 is nothing
  * - loss -1 (for ever): a delay, or attempts never end to follow each other at once
  * - loss 0 (no loss timer): neither delay nor fast-fail has a meaning
  * - loss above 0: 1 ≤ delay ≤ loss; fast-fail 0, or between delay and loss
  */
 export function resiliencyFault(loss: number, delay: number, fastFail: number): string | undefined {
-  if (loss < -1) return "loss timeout below -1";
+  if (loss < 0 && loss !== -1) return "there is no such loss timeout; -1 is for ever";
   if (loss === 0) {
     if (delay !== 0) return "a reconnect delay needs a loss timeout (or -1 for ever)";
     return fastFail === 0 ? undefined : "a fast-fail timeout needs a loss timeout (or -1 for ever)";
@@ -48,9 +48,29 @@ export function resiliencyFault(loss: number, delay: number, fastFail: number): 
   return undefined;
 }
 
-/** @throws RangeError saying which two values contradict each other. */
+/** Fills in what was not given: the defaults, brought into line with what was. */
+function complete(given: Partial<ReconnectPolicy>): ReconnectPolicy {
+  const { lossMs, delayMs, delayMaxMs, jitter, fastFailMs } = defaultReconnectPolicy;
+  const loss = given.lossMs ?? lossMs;
+  const most = loss < 0 ? Infinity : loss;
+  const delay = given.delayMs ?? Math.min(delayMs, most);
+  return {
+    lossMs: loss,
+    delayMs: delay,
+    delayMaxMs: given.delayMaxMs ?? delayMaxMs,
+    jitter: given.jitter ?? jitter,
+    fastFailMs: given.fastFailMs ?? Math.min(Math.max(fastFailMs, delay), most),
+  };
+}
+
+/** @throws RangeError saying which value cannot be, or which two contradict each other. */
 export function checkReconnectPolicy(given: Partial<ReconnectPolicy>): ReconnectPolicy {
-  const policy = { ...defaultReconnectPolicy, ...given };
+  const policy = complete(given);
+  for (const name of ["lossMs", "delayMs", "delayMaxMs", "fastFailMs"] as const) {
+    const isLoss = name === "lossMs";
+    if (Number.isFinite(policy[name]) && (isLoss || policy[name] >= 0)) continue;
+    throw new RangeError(`${name} is ${policy[name]}; it must be a number of ms`);
+  }
   const fault = resiliencyFault(policy.lossMs, policy.delayMs, policy.fastFailMs);
   if (fault !== undefined) {
     const { lossMs, delayMs, fastFailMs } = policy;

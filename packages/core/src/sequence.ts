@@ -42,7 +42,7 @@ export function* pause(clock: Clock, ms: number): Sequence<void> {
 
 /** A sequence under way. */
 export interface RunningSequence {
-  /** Stops it where it waits: `finally` blocks run, its `done` is not called. */
+  /** Stops it where it waits: `finally` blocks run, its `done` is not called. Idempotent. */
   cancel(): void;
 }
 
@@ -60,6 +60,7 @@ export function runSequence<T>(
   /** Which step is awaited: an answer to an earlier one comes too late. */
   let turn = 0;
   let over = false;
+  let running = false;
 
   const leaveStep = (): void => {
     turn++;
@@ -72,15 +73,22 @@ export function runSequence<T>(
 
   const advance = (resume: () => IteratorResult<Step, T>): void => {
     leaveStep();
-    let result: IteratorResult<Step, T>;
+    let result: IteratorResult<Step, T> | undefined;
+    let thrown: unknown;
+    running = true;
     try {
       result = resume();
     } catch (error) {
-      over = true;
-      done(error as NvmeofError, undefined);
-      return;
+      thrown = error;
     }
-    if (result.done === true) {
+    running = false;
+    // The procedure itself may have led to its being cancelled.
+    if (over) {
+      unwind(sequence);
+    } else if (result === undefined) {
+      over = true;
+      done(thrown as NvmeofError, undefined);
+    } else if (result.done === true) {
       over = true;
       done(undefined, result.value);
     } else {
@@ -119,8 +127,16 @@ export function runSequence<T>(
       if (over) return;
       over = true;
       leaveStep();
-      // What its `finally` blocks throw is of no interest to whoever cancels.
-      sequence.return(undefined as T);
+      if (!running) unwind(sequence);
     },
   };
+}
+
+/** Runs the `finally` blocks; what they throw is of no interest to whoever cancels. */
+function unwind(sequence: Sequence<unknown>): void {
+  try {
+    sequence.return(undefined);
+  } catch {
+    // Nobody waits for it any more.
+  }
 }

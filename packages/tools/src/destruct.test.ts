@@ -48,9 +48,9 @@ async function run(settling: number): Promise<DestructReport> {
   };
   const options = { random: seededRandom(1), outstanding: 16, silenceMs: 100 };
   const report = runDestruct({ ...options, device, clock, freeze, close });
-  let over = false;
-  void report.finally(() => (over = true));
-  for (await turn(); !over; await turn()) clock.advance(1);
+  const state = { over: false };
+  void report.finally(() => (state.over = true));
+  for (await turn(); !state.over; await turn()) clock.advance(1);
   return report;
 }
 

@@ -1,12 +1,12 @@
 // @nvmeof/tools: what is run against a block device. Everything the package exports, by name.
 
-export { perform, runLanes, transfer } from "./block-io.ts";
 export {
   type DestructOptions,
   type DestructReport,
   type SettledReads,
   runDestruct,
 } from "./destruct.ts";
+export { runLanes } from "./lanes.ts";
 export type { LatencyHistogram, LatencySummary } from "./latency.ts";
 export { PATTERN_WORD_BYTES, checkPattern, fillPattern } from "./pattern.ts";
 export {

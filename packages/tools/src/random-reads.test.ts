@@ -16,10 +16,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /** Lets virtual time pass until `promise` is settled. */
 async function passing<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
-  let over = false;
-  const end = (): void => void (over = true);
+  const state = { over: false };
+  const end = (): void => void (state.over = true);
   promise.then(end, end);
-  for (await turn(); !over; await turn()) clock.advance(1);
+  for (await turn(); !state.over; await turn()) clock.advance(1);
   return promise;
 }
 

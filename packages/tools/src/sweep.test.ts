@@ -1,9 +1,8 @@
 // A sweep covers the whole device, tells its progress, and finds what changed since.
 
-import { type BlockDevice, BlockOp, memoryDevice } from "@nvmeof/bdev";
+import { type BlockDevice, memoryDevice, openDisk } from "@nvmeof/bdev";
 import { systemClock } from "@nvmeof/transport/node";
 import { expect, test } from "vitest";
-import { perform } from "./block-io.ts";
 import { verifyPattern, writePattern } from "./sweep.ts";
 
 // Not a multiple of the transfer size: the last piece is short.
@@ -24,10 +23,8 @@ test("what is written verifies, and progress ends at the size of the device", as
 test("every block that changed is counted, and the first is named", async () => {
   const device = made({ transferBlocksMax: 3 });
   await writePattern({ device, seed: 3 });
-  const channel = device.openChannel();
-  for (const lba of [700, 30, 999]) {
-    await perform(channel, { op: BlockOp.WriteZeroes, lba, blockCount: 1, data: undefined });
-  }
+  const disk = openDisk(device);
+  for (const lba of [700, 30, 999]) await disk.writeZeroes(lba, 1);
   const report = await verifyPattern({ device, seed: 3 });
   expect(report).toMatchObject({ mismatches: 3, first: { lba: 30, claimsLba: 0 } });
 });

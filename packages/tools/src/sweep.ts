@@ -1,8 +1,8 @@
 // A whole device, written and verified: content = f(LBA, seed), several requests in flight.
 // Read first: pattern.ts for the content.
 
-import { type BlockDevice, BlockOp } from "@nvmeof/bdev";
-import { runLanes, transfer } from "./block-io.ts";
+import { type BlockDevice, openDisk } from "@nvmeof/bdev";
+import { runLanes } from "./lanes.ts";
 import { checkPattern, fillPattern } from "./pattern.ts";
 
 /** How to go over a device. */
@@ -46,8 +46,7 @@ async function sweep(
 ): Promise<number> {
   const { device, signal, progress } = options;
   const { blockBytes, blockCount } = device;
-  const wanted = Math.floor((options.transferBytes ?? TRANSFER_BYTES) / blockBytes);
-  const step = Math.max(1, Math.min(wanted, device.limits.transferBlocksMax));
+  const step = Math.max(1, Math.floor((options.transferBytes ?? TRANSFER_BYTES) / blockBytes));
   let next = 0;
   let doneBytes = 0;
   await runLanes(options.lanes ?? LANES, async (lane, failed) => {
@@ -77,23 +76,23 @@ function buffers(): (lane: number, bytes: number) => Uint8Array {
 /** Fills the device. Resolves with the bytes written; rejects with the first error. */
 export async function writePattern(options: SweepOptions): Promise<number> {
   const { device, seed } = options;
-  const channel = device.openChannel();
+  const disk = openDisk(device);
   const bufferOf = buffers();
   try {
     return await sweep(options, async (lane, lba, bytes) => {
       const data = bufferOf(lane, bytes);
       fillPattern(data, device.blockBytes, lba, seed);
-      await transfer(device, channel, BlockOp.Write, lba, data);
+      await disk.write(lba, data);
     });
   } finally {
-    channel.close();
+    await disk.close();
   }
 }
 
 /** Reads the device and compares. Blocks that differ are counted; an error of a read rejects. */
 export async function verifyPattern(options: SweepOptions): Promise<VerifyReport> {
   const { device, seed } = options;
-  const channel = device.openChannel();
+  const disk = openDisk(device);
   const bufferOf = buffers();
   const scratch = new Uint8Array(device.blockBytes);
   let mismatches = 0;
@@ -105,11 +104,11 @@ export async function verifyPattern(options: SweepOptions): Promise<VerifyReport
   try {
     const bytes = await sweep(options, async (lane, lba, bytes) => {
       const data = bufferOf(lane, bytes);
-      await transfer(device, channel, BlockOp.Read, lba, data);
+      await disk.read(lba, data);
       checkPattern(data, scratch, lba, seed, differs);
     });
     return { bytes, mismatches, first };
   } finally {
-    channel.close();
+    await disk.close();
   }
 }

@@ -13,9 +13,13 @@ export interface ByteStreamHandler {
    * region serves a stream for good, or is made per chunk where the platform brings its own.
    */
   received(buffer: Region, start: number, end: number): void;
-  /** All that was written is out of our hands: buffers given to `write` may be used again. */
+  /** All that was written is out of our hands: all buffers given to `write` may be used again. */
   drained(): void;
-  /** The stream is gone, by the peer, the network or `undefined` for an orderly end. Comes last, once. */
+  /**
+   * The stream is gone: by an error, or orderly with `undefined`. Comes last, once; after a `close`
+   * or `reset` of one's own it need not come. An end is all that a kernel may tell of a reset where
+   * bytes were left unread.
+   */
   ended(error: NvmeofError | undefined): void;
 }
 
@@ -28,7 +32,10 @@ export interface ByteStream {
   /** Stops, or starts again, the reading from the peer. The way to push back. */
   pause(): void;
   resume(): void;
-  /** Sends what was written, then ends. For an orderly shutdown with nothing in flight. */
+  /**
+   * Sends what was written, then ends. For an orderly shutdown with nothing in flight. Takes a
+   * bounded time, also with a peer that does not read or close; `reset` cuts it short.
+   */
   close(): void;
   /**
    * Ends at once and drops what the peer has not received: the only teardown that stops writes (a

@@ -35,7 +35,7 @@ class MemoryStream implements ByteStream {
   #handler: ByteStreamHandler | undefined;
   readonly #options: MemoryLinkOptions;
   /** Bytes that arrived here and were not given out, oldest first. */
-  #unread: Region[] = [];
+  #unread: { readonly region: Region; end: number }[] = [];
   #unreadFrom = 0;
   #unreadBytes = 0;
   /** Writes of ours that are under way to the peer. */
@@ -101,6 +101,7 @@ class MemoryStream implements ByteStream {
     if (this.state === "over") return;
     this.state = "over";
     this.#forget();
+    this.peer.#capUnread();
     const error = new TransportError("connection-lost", `${this.peer.remote} reset the connection`);
     this.#send(() => this.peer.#peerEnded(error));
   }
@@ -121,9 +122,27 @@ class MemoryStream implements ByteStream {
 
   #arrive(bytes: Uint8Array): void {
     if (this.state === "closed" || this.state === "over" || bytes.length === 0) return;
-    this.#unread.push(new Region(bytes));
+    this.#unread.push({ region: new Region(bytes), end: bytes.length });
     this.#unreadBytes += bytes.length;
+    if (this.peer.state === "over") this.#capUnread();
     this.#deliverSoon();
+  }
+
+  /** The peer has reset: what was beyond the window had never left it. */
+  #capUnread(): void {
+    let surplus = this.#unreadBytes - (this.#options.windowBytes ?? WINDOW_BYTES);
+    if (surplus <= 0) return;
+    this.#unreadBytes -= surplus;
+    for (let last = this.#unread.at(-1); last !== undefined; last = this.#unread.at(-1)) {
+      const from = this.#unread.length === 1 ? this.#unreadFrom : 0;
+      if (last.end - from > surplus) {
+        last.end -= surplus;
+        return;
+      }
+      surplus -= last.end - from;
+      this.#unread.pop();
+    }
+    this.#unreadFrom = 0;
   }
 
   #peerEnded(error: TransportError | undefined): void {
@@ -166,7 +185,7 @@ class MemoryStream implements ByteStream {
     }
     if (this.#paused) return;
     const from = this.#unreadFrom;
-    const left = first.bytes.length - from;
+    const left = first.end - from;
     const count = Math.min(left, this.#options.chunkBytes?.() ?? left);
     this.#unreadFrom += count;
     this.#unreadBytes -= count;
@@ -176,7 +195,7 @@ class MemoryStream implements ByteStream {
     }
     this.peer.#drainSoon();
     this.#deliverSoon();
-    this.#handler.received(first, from, from + count);
+    this.#handler.received(first.region, from, from + count);
   }
 }
 

@@ -90,11 +90,15 @@ export interface ControllerLink {
   transferBytes(tag: number): number;
   /** The data that came in the capsule; valid until `respond`. */
   capsuleData(tag: number): Uint8Array | undefined;
-  /** Takes the command's data from the host into `buffer`; `fetched` follows. */
+  /**
+   * Takes the command's data from the host into `buffer`, as much as it has room for; `fetched`
+   * follows. The buffer is the link's until then, or until `respond`.
+   */
   fetch(tag: number, buffer: Uint8Array): void;
   /**
    * Completes a command: read data first if there is any, then the completion. `data` must stay as
-   * it is until the link is drained; `release` is called then.
+   * it is until the link is drained; `release` is called then, or at once where `data` was copied.
+   * Before `fetched`, the completion follows the data that was asked for, which is dropped.
    */
   respond(
     tag: number,

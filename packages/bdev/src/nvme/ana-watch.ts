@@ -10,6 +10,8 @@ import { anaLog } from "./steps.ts";
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
 
+const states: ReadonlySet<number> = new Set(Object.values(AnaState));
+
 /** Reads the ANA log of one controller. */
 export class AnaWatch {
   readonly #controller: Controller;
@@ -19,6 +21,8 @@ export class AnaWatch {
   #groupOfNsid = new Map<number, number>();
   /** Change count of the last log: an older one is not believed. */
   #chgcnt = 0n;
+  /** Change count of a log that was not believed. */
+  #distrusted: bigint | undefined;
   #reading: RunningSequence | undefined;
   /** Something happened during the read: what it gives may be older than that. */
   #again: "no" | "yes" = "no";
@@ -57,6 +61,7 @@ export class AnaWatch {
       return;
     }
     this.#retry?.cancel();
+    this.#retry = undefined;
     this.#again = "no";
     const { clock } = this.#controller.options;
     this.#reading = runSequence(clock, anaLog(this.#controller), (_error, log) => {
@@ -69,10 +74,12 @@ export class AnaWatch {
   stop(): void {
     this.#reading?.cancel();
     this.#reading = undefined;
+    this.#again = "no";
     this.#retry?.cancel();
-    this.#groups.clear();
-    this.#groupOfNsid.clear();
+    this.#retry = undefined;
+    this.#forget();
     this.#chgcnt = 0n;
+    this.#distrusted = undefined;
     this.#retryMs = RETRY_MS;
   }
 
@@ -84,25 +91,42 @@ export class AnaWatch {
 
   #read(log: AnaLog): void {
     this.#retryMs = RETRY_MS;
-    if (log.chgcnt >= this.#chgcnt) this.#take(log);
+    if (this.#isBelieved(log)) this.#take(log);
+    else this.#again = "yes";
     // An event during the read, or a log from the past: read once more.
     if (this.#again === "yes") this.refresh();
     this.#changed();
   }
 
+  /** A count that went backwards is of an old log, unless the controller insists on it. */
+  #isBelieved(log: AnaLog): boolean {
+    const stale = log.chgcnt < this.#chgcnt;
+    const insists = this.#distrusted !== undefined && log.chgcnt >= this.#distrusted;
+    this.#distrusted = stale && !insists ? log.chgcnt : undefined;
+    return !stale || insists;
+  }
+
   #take(log: AnaLog): void {
     this.#chgcnt = log.chgcnt;
-    this.#groups.clear();
-    this.#groupOfNsid.clear();
+    this.#forget();
     for (const group of log.groups) {
-      this.#groups.set(group.anagrpid, group.state);
+      // A reserved state gives no access, and is expected to end: so does a change.
+      const state = states.has(group.state) ? group.state : AnaState.Change;
+      this.#groups.set(group.anagrpid, state);
       for (const nsid of group.nsids) this.#groupOfNsid.set(nsid, group.anagrpid);
     }
   }
 
-  /** Unknown stays unknown, usable as a last resort, and is healed by reading again. */
+  #forget(): void {
+    this.#groups.clear();
+    this.#groupOfNsid.clear();
+  }
+
+  /** What was known may be true no longer: unknown, usable as a last resort, healed by reading again. */
   #failed(): void {
     const { clock } = this.#controller.options;
+    this.#forget();
+    this.#retry?.cancel();
     this.#retry = clock.at(clock.nowMs() + this.#retryMs, () => this.refresh());
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
     this.#changed();

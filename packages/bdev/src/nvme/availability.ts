@@ -18,12 +18,13 @@ export type NoPathDecision =
   | { readonly do: "wait"; readonly for: "controller" | "ana" }
   | { readonly do: "fail"; readonly because: NoPathReason };
 
-/** Why a request fails for want of a path. */
+/** Why a request fails for want of a path; `patience` is decided by who waits. */
 export type NoPathReason =
   | "no-paths" // the device has none left, or the last ones are being closed
   | "fast-fail" // controllers may come back, but not in the time that was given
   | "ana-loss" // connected, and the data is not to be had there
-  | "frozen"; // a reset of the device fails what it cannot send
+  | "frozen" // a reset of the device fails what it cannot send
+  | "patience"; // none of what was hoped for came true for a long time
 
 /** Decides for a request that found all paths unusable. `frozen`: the device is being reset. */
 export function decideNoPath(paths: readonly PathOutlook[], frozen: boolean): NoPathDecision {

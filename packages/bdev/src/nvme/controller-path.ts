@@ -5,6 +5,7 @@ import {
   AsyncEventType,
   AsyncNoticeInfo,
   type AsyncEvent,
+  Ctratt,
   type Decoded,
   type NvmeofError,
 } from "@nvmeof/codec";
@@ -12,14 +13,16 @@ import {
   type Controller,
   type ControllerEvent,
   type NamespaceFacts,
+  type QueuePair,
   type RunningSequence,
   type Sequence,
   runSequence,
 } from "@nvmeof/core";
 import type { Timer } from "@nvmeof/transport";
+import { AbortList } from "./abort-list.ts";
 import { AnaWatch } from "./ana-watch.ts";
 import type { NamespacePath } from "./namespace-path.ts";
-import { activeNamespaces, anaLog, changedNamespaces, namespaceOf } from "./steps.ts";
+import { activeNamespaces, anaLog, changedNamespaces, namespaceOf, nvmLimits } from "./steps.ts";
 
 /** What a controller path tells the group that it belongs to. */
 export interface ControllerPathEvents {
@@ -27,8 +30,13 @@ export interface ControllerPathEvents {
   found(path: ControllerPath, facts: NamespaceFacts): void;
   /** A namespace that was known is not there any more. */
   gone(path: ControllerPath, nsid: number): void;
-  /** All namespaces of a new connection have been looked at. */
-  scanned(path: ControllerPath): void;
+  /** What the controller says of a namespace makes no sense; others are not concerned. */
+  unreadable(path: ControllerPath, nsid: number, error: NvmeofError): void;
+  /**
+   * All namespaces of a new connection have been looked at, or `error` says why not. In that case
+   * it is tried again.
+   */
+  scanned(path: ControllerPath, error: NvmeofError | undefined): void;
   /** The controller is on its way out; its paths are of no use from now on. */
   closing(path: ControllerPath, reason: NvmeofError | undefined): void;
 }
@@ -36,8 +44,21 @@ export interface ControllerPathEvents {
 /** Wait before a failed scan is tried again, ms; doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
-/** Commands of a lost connection may still change data for this many keep-alive timeouts. */
-const FENCE_KATO_FACTOR = 2;
+/**
+ * Commands of a lost connection may still change data for this many keep-alive timeouts. Base 2.3
+ * §9.6: where traffic keeps a controller alive, it notices the loss of its host later.
+ */
+const FENCE_FACTOR = 2;
+const FENCE_FACTOR_TRAFFIC = 3;
+/** Unit of KAS, ms. */
+const KAS_UNIT_MS = 100;
+
+/** Largest NVM commands without data, as the controller says. */
+export interface NvmLimits {
+  readonly zeroesBytesMax: number;
+  readonly verifyBytesMax: number;
+  readonly rangeBlocksMax: number;
+}
 
 export class ControllerPath {
   readonly controller: Controller;
@@ -45,6 +66,7 @@ export class ControllerPath {
   /** Paths to namespaces, by NSID. */
   readonly namespaces = new Map<number, NamespacePath>();
   readonly #events: ControllerPathEvents;
+  readonly #aborts: AbortList;
   readonly #stopObserving: () => void;
   #scan: RunningSequence | undefined;
   /** NSIDs to look at after the scan under way; "all" for a scan of everything. */
@@ -52,10 +74,12 @@ export class ControllerPath {
   #retry: Timer | undefined;
   #retryMs = RETRY_MS;
   #lostMs = -Infinity;
+  #nvm: NvmLimits | undefined;
 
   constructor(controller: Controller, events: ControllerPathEvents) {
     this.controller = controller;
     this.#events = events;
+    this.#aborts = new AbortList(controller);
     this.ana = new AnaWatch(controller, () => {
       for (const path of this.namespaces.values()) path.anaRead();
     });
@@ -77,18 +101,49 @@ export class ControllerPath {
   }
 
   /**
-   * From this moment on a command that the last connection took can no longer change data, by the
-   * time bound of the specification: twice KATO, and the time that the controller needs to quiesce.
+   * Time that a controller may take to notice that its host is gone and to stop what it does for it,
+   * ms: by the specification, a multiple of KATO as the controller rounds it, and CQT. Undefined
+   * where there is no such bound, since it does not watch its host.
+   */
+  get fenceMs(): number | undefined {
+    const { facts } = this.controller;
+    if (facts === undefined) return undefined;
+    const { kas, ctratt, cqt } = facts.identify;
+    const unitMs = kas * KAS_UNIT_MS;
+    if (facts.keepAliveTimeoutMs === 0 || unitMs === 0) return undefined;
+    const keepAliveMs = Math.ceil(facts.keepAliveTimeoutMs / unitMs) * unitMs;
+    const byTraffic = (ctratt & Ctratt.TrafficBasedKeepAlive) !== 0;
+    return (byTraffic ? FENCE_FACTOR_TRAFFIC : FENCE_FACTOR) * keepAliveMs + cqt;
+  }
+
+  /**
+   * From this moment on a command that the last connection took can no longer change data; Infinity
+   * where nobody knows. See {@link ControllerPath.fenceMs}.
    */
   get fencedMs(): number {
-    const { facts } = this.controller;
-    if (facts === undefined) return -Infinity;
-    return this.#lostMs + FENCE_KATO_FACTOR * facts.keepAliveTimeoutMs + facts.identify.cqt;
+    return this.#lostMs + (this.fenceMs ?? Infinity);
+  }
+
+  /** Limits of commands without data; without word of the controller, those of a transfer. */
+  get nvm(): NvmLimits {
+    const { transferBytesMax } = this.controller.facts!;
+    return (
+      this.#nvm ?? {
+        zeroesBytesMax: transferBytesMax,
+        verifyBytesMax: transferBytesMax,
+        rangeBlocksMax: Infinity,
+      }
+    );
   }
 
   /** Looks at all namespaces again: for those who have reason to doubt what is known. */
   rescan(): void {
-    this.#wanted("all");
+    if (this.controller.state === "live") this.#wanted("all");
+  }
+
+  /** Gives up a command whose caller was settled. */
+  abort(queue: QueuePair, cid: number): void {
+    this.#aborts.add(queue, cid);
   }
 
   /** The path is taken out of its group. */
@@ -127,6 +182,9 @@ export class ControllerPath {
     this.#scan = undefined;
     this.#next = "none";
     this.#retry?.cancel();
+    this.#retry = undefined;
+    this.#nvm = undefined;
+    this.#aborts.clear();
     this.ana.stop();
     for (const path of this.namespaces.values()) path.disconnected();
   }
@@ -143,11 +201,14 @@ export class ControllerPath {
       return;
     }
     this.#retry?.cancel();
+    this.#retry = undefined;
     const sequence = what === "all" ? this.#scanAll() : this.#scanChanged();
     this.#scan = runSequence(this.controller.options.clock, sequence, (error) => {
       this.#scan = undefined;
-      if (error !== undefined) this.#retryLater();
-      else if (this.#next !== "none") {
+      if (error !== undefined) {
+        this.#events.scanned(this, error);
+        this.#retryLater();
+      } else if (this.#next !== "none") {
         const next = this.#next;
         this.#next = "none";
         this.#wanted(next);
@@ -176,19 +237,52 @@ export class ControllerPath {
     for (const nsid of this.namespaces.keys()) {
       if (!active.has(nsid)) this.#events.gone(this, nsid);
     }
-    for (const nsid of nsids) yield* this.#look(nsid);
-    this.#events.scanned(this);
+    const failure = yield* this.#lookAt(nsids);
+    yield* this.#readLimits();
+    this.#events.scanned(this, undefined);
+    if (failure !== undefined) throw failure;
+    this.#retryMs = RETRY_MS;
+  }
+
+  *#readLimits(): Sequence<void> {
+    const limits = yield* nvmLimits(this.controller);
+    if (limits === undefined) return;
+    const { cap } = this.controller.facts!;
+    const pageBytes = 2 ** (12 + ((cap.high >>> 16) & 0xf));
+    const bytes = (power: number): number => (power === 0 ? Infinity : pageBytes * 2 ** power);
+    this.#nvm = {
+      zeroesBytesMax: bytes(limits.wzsl),
+      verifyBytesMax: bytes(limits.vsl),
+      rangeBlocksMax: limits.dmrsl || Infinity,
+    };
+    for (const path of this.namespaces.values()) path.limitsRead();
   }
 
   *#scanChanged(): Sequence<void> {
     const changed = yield* changedNamespaces(this.controller);
-    if (changed === "overflow") yield* this.#scanAll();
-    else for (const nsid of changed) yield* this.#look(nsid);
+    if (changed === "overflow") {
+      yield* this.#scanAll();
+      return;
+    }
+    const failure = yield* this.#lookAt(changed);
+    if (failure !== undefined) throw failure;
   }
 
-  *#look(nsid: number): Sequence<void> {
-    const facts = yield* namespaceOf(this.controller, nsid);
-    if (facts !== undefined) this.#events.found(this, facts);
-    else if (this.namespaces.has(nsid)) this.#events.gone(this, nsid);
+  /** What is wrong with one namespace is no reason to leave out the others. */
+  *#lookAt(nsids: readonly number[]): Sequence<NvmeofError | undefined> {
+    let failure: NvmeofError | undefined;
+    for (const nsid of nsids) {
+      try {
+        const facts = yield* namespaceOf(this.controller, nsid);
+        if (facts !== undefined) this.#events.found(this, facts);
+        else if (this.namespaces.has(nsid)) this.#events.gone(this, nsid);
+      } catch (thrown) {
+        const error = thrown as NvmeofError;
+        if (error.code === "NVME_ERR_PARSE") this.#events.unreadable(this, nsid, error);
+        else if (error.code === "NVME_ERR_STATUS") failure = error;
+        else throw error;
+      }
+    }
+    return failure;
   }
 }

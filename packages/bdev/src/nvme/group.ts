@@ -3,15 +3,23 @@
 
 import { NvmeofError } from "@nvmeof/codec";
 import {
+  AbortedError,
+  type AdminCommand,
   type CloseOptions,
   type CloseReport,
+  type CommandResult,
   Controller,
   type ControllerOptions,
   type NamespaceFacts,
+  type RequestDone,
+  addressText,
 } from "@nvmeof/core";
+import { runGuarded } from "../observers.ts";
 import { ControllerPath, type ControllerPathEvents } from "./controller-path.ts";
-import { identityDifference, identityOf } from "./identity.ts";
-import { type Fencing, MultipathDevice, checkFormat } from "./multipath-device.ts";
+import type { DeviceEnd } from "./device-end.ts";
+import { checkFormat } from "./device-facts.ts";
+import { hasIdentity, identityDifference, identityOf } from "./identity.ts";
+import { type Fencing, MultipathDevice } from "./multipath-device.ts";
 import { NamespacePath } from "./namespace-path.ts";
 import { type PathPolicy, checkPathPolicy } from "./path-policy.ts";
 import { type RetryLimits, defaultRetryLimits } from "./retry.ts";
@@ -35,15 +43,24 @@ export type GroupEvent =
   | { readonly type: "path-refused"; readonly nsid: number; readonly reason: string }
   | { readonly type: "controller-removed"; readonly controller: Controller };
 
+/** An attach that waits for the namespaces of its controller. */
+interface Scan {
+  readonly done: () => void;
+  readonly failed: (error: NvmeofError) => void;
+}
+
 export class NvmeGroup implements ControllerPathEvents {
   readonly name: string;
   readonly #options: GroupOptions;
-  readonly #policy: PathPolicy;
+  #policy: PathPolicy;
   readonly #paths = new Set<ControllerPath>();
+  /** Controllers on their way out: no paths any more, but not gone either. */
+  readonly #closing = new Set<Controller>();
   readonly #devices = new Set<MultipathDevice>();
-  readonly #observers = new Set<(event: GroupEvent) => void>();
-  /** Attaches that wait for the namespaces of their controller. */
-  readonly #scans = new Map<ControllerPath, () => void>();
+  readonly #observers = new Set<{ readonly tell: (event: GroupEvent) => void }>();
+  readonly #scans = new Map<ControllerPath, Scan>();
+  /** Who was refused because of another device that had the NSID: looked at again when that goes. */
+  readonly #refused = new Map<number, Set<ControllerPath>>();
 
   /** @throws RangeError or TypeError for a policy that does not exist. */
   constructor(options: GroupOptions) {
@@ -60,9 +77,11 @@ export class NvmeGroup implements ControllerPathEvents {
     return [...this.#devices];
   }
 
+  /** Tells `observer` from now on, until the returned function is called. */
   observe(observer: (event: GroupEvent) => void): () => void {
-    this.#observers.add(observer);
-    return () => this.#observers.delete(observer);
+    const entry = { tell: observer };
+    this.#observers.add(entry);
+    return () => void this.#observers.delete(entry);
   }
 
   /**
@@ -74,17 +93,15 @@ export class NvmeGroup implements ControllerPathEvents {
     const controller = new Controller(options);
     this.#checkDuplicate(controller);
     const path = new ControllerPath(controller, this);
-    const scanned = new Promise<void>((resolve) => this.#scans.set(path, resolve));
+    const scanned = new Promise<void>((done, failed) => this.#scans.set(path, { done, failed }));
     const cancel = (): void => controller.close({}, () => {});
     signal?.addEventListener("abort", cancel, { once: true });
     this.#paths.add(path);
     try {
-      await new Promise<void>((resolve, reject) => {
-        controller.start((error) => (error === undefined ? resolve() : reject(error)));
-      });
-      await scanned;
+      await Promise.all([settled((done) => controller.start(done)), scanned]);
+      this.#checkController(path);
     } catch (error) {
-      await new Promise<CloseReport>((resolve) => controller.close({}, resolve));
+      await closed(controller, {});
       signal?.throwIfAborted();
       throw error;
     } finally {
@@ -96,26 +113,62 @@ export class NvmeGroup implements ControllerPathEvents {
 
   /** Ends one controller. Its work goes to other paths; where there is none, devices are removed. */
   detach(path: ControllerPath, options: CloseOptions = {}): Promise<CloseReport> {
-    const pathsRemain = [...path.namespaces.values()].every(
-      ({ user }) => user === undefined || (user as MultipathDevice).paths.length > 1,
+    // Requests of a device without another path end with Do Not Retry whatever is said here.
+    const pathsRemain = [...path.namespaces.values()].some(
+      ({ user }) => user instanceof MultipathDevice && user.paths.length > 1,
     );
-    return new Promise((resolve) => path.controller.close({ pathsRemain, ...options }, resolve));
+    return closed(path.controller, { pathsRemain, ...options });
   }
 
   /** Ends all controllers at once, whatever the peers do and whoever holds a handle. */
   close(options: CloseOptions = {}): Promise<CloseReport[]> {
-    const ends = [...this.#paths].map(
-      (path) =>
-        new Promise<CloseReport>((resolve) =>
-          path.controller.close({ ...options, pathsRemain: false }, resolve),
-        ),
+    const controllers = [...this.#closing, ...this.controllers.map(({ controller }) => controller)];
+    return Promise.all(
+      controllers.map((controller) => closed(controller, { ...options, pathsRemain: false })),
     );
-    return Promise.all(ends);
   }
 
+  get policy(): PathPolicy {
+    return this.#policy;
+  }
+
+  /** For all devices, those to come included. @throws RangeError or TypeError */
   set policy(policy: PathPolicy) {
-    checkPathPolicy(policy);
+    this.#policy = checkPathPolicy(policy);
     for (const device of this.#devices) device.policy = policy;
+  }
+
+  /**
+   * Sends an admin command by the first controller that takes any. It is not tried again elsewhere:
+   * what an admin command does may depend on the controller.
+   */
+  admin(command: AdminCommand): Promise<CommandResult> {
+    const path = this.controllers.find(
+      ({ controller }) => controller.state === "live" && !controller.closeRequested,
+    );
+    if (path === undefined)
+      return Promise.reject(new AbortedError("not-connected", "not-sent", false));
+    return new Promise((resolve, reject) => {
+      path.controller.admin(command, (error, dw0, dw1) => {
+        if (error === undefined) resolve({ dw0, dw1 });
+        else reject(error);
+      });
+    });
+  }
+
+  /** Resets one controller, or all of them in turn until one cannot be. */
+  reset(path?: ControllerPath): Promise<void> {
+    return this.#inTurn(path, (controller, done) => controller.reset(done));
+  }
+
+  /** Connects controllers again that were disabled, as {@link reset} does. */
+  enable(path?: ControllerPath): Promise<void> {
+    return this.#inTurn(path, (controller, done) => controller.enable(done));
+  }
+
+  /** Disconnects controllers and keeps them so, as {@link reset} does. */
+  disable(path?: ControllerPath): Promise<void> {
+    return this.#inTurn(path, (controller, done) => controller.disable(done));
   }
 
   found(path: ControllerPath, facts: NamespaceFacts): void {
@@ -124,39 +177,73 @@ export class NvmeGroup implements ControllerPathEvents {
       this.#add(path, facts);
       return;
     }
-    const device = known.user as MultipathDevice | undefined;
-    const changed = device === undefined ? "device" : differenceTo(device, facts);
-    if (changed === undefined) {
-      known.verified(facts);
-      device!.resized(facts.blockCount);
+    const device = known.user;
+    // Its user has closed the device: it does not come back by itself.
+    if (!(device instanceof MultipathDevice)) {
+      known.facts = facts;
       return;
     }
-    this.#removePath(known, `its ${changed} changed: NSID ${facts.nsid} leads to other data now`);
+    const changed = differenceTo(device, facts);
+    if (changed === undefined) {
+      known.verified(facts);
+      device.factsChanged();
+      device.resized(facts.blockCount);
+      return;
+    }
+    const reason = `its ${changed} changed: NSID ${facts.nsid} leads to other data now`;
+    this.#removePath(known, { kind: "changed", reason });
     this.#add(path, facts);
   }
 
   gone(path: ControllerPath, nsid: number): void {
     const known = path.namespaces.get(nsid);
-    if (known !== undefined) this.#removePath(known, `namespace ${nsid} was removed`);
+    const reason = `namespace ${nsid} was removed`;
+    if (known !== undefined) this.#removePath(known, { kind: "namespace", reason });
   }
 
-  scanned(path: ControllerPath): void {
-    this.#scans.get(path)?.();
+  unreadable(path: ControllerPath, nsid: number, error: NvmeofError): void {
+    const known = path.namespaces.get(nsid);
+    const reason = `what the controller says of namespace ${nsid} makes no sense: ${error.message}`;
+    if (known !== undefined) this.#removePath(known, { kind: "changed", reason });
+    this.#tell(path.controller, { type: "path-refused", nsid, reason });
+  }
+
+  scanned(path: ControllerPath, error: NvmeofError | undefined): void {
+    const scan = this.#scans.get(path);
+    if (error === undefined) scan?.done();
+    // What the controller itself has answered it will answer again; all else is recovered from.
+    else if (error.code === "NVME_ERR_STATUS" || error.code === "NVME_ERR_PARSE")
+      scan?.failed(error);
   }
 
   closing(path: ControllerPath, reason: NvmeofError | undefined): void {
+    const { controller } = path;
     const why = reason?.message ?? "the controller was closed";
-    for (const known of path.namespaces.values()) this.#removePath(known, why);
-    path.release();
     this.#paths.delete(path);
-    this.#scans.get(path)?.();
-    this.#tell({ type: "controller-removed", controller: path.controller });
+    this.#closing.add(controller);
+    controller.close({}, () => this.#closing.delete(controller));
+    for (const known of path.namespaces.values()) {
+      this.#removePath(known, { kind: "controller", reason: why });
+    }
+    path.release();
+    for (const refused of this.#refused.values()) refused.delete(path);
+    this.#scans
+      .get(path)
+      ?.failed(reason ?? new AbortedError("controller-closed", "not-sent", true));
+    this.#tell(controller, { type: "controller-removed", controller });
+  }
+
+  async #inTurn(
+    path: ControllerPath | undefined,
+    ask: (controller: Controller, done: RequestDone) => void,
+  ): Promise<void> {
+    const paths = path === undefined ? this.controllers : [path];
+    for (const { controller } of paths) await settled((done) => ask(controller, done));
   }
 
   #checkDuplicate(controller: Controller): void {
     const { subsystemNqn } = controller.options;
-    const addresses = (of: Controller): string[] =>
-      of.options.transports.map(({ address: a }) => `${a.trtype} ${a.traddr} ${a.trsvcid}`);
+    const addresses = (of: Controller): string[] => of.addresses.map(addressText);
     for (const path of this.#paths) {
       const { options } = path.controller;
       if (options.subsystemNqn !== subsystemNqn || options.hostNqn !== controller.options.hostNqn) {
@@ -172,64 +259,97 @@ export class NvmeGroup implements ControllerPathEvents {
     }
   }
 
+  /** Two controllers of one subsystem have two IDs, or they are not of one subsystem. */
+  #checkController(path: ControllerPath): void {
+    const idOf = ({ controller }: ControllerPath): number | undefined =>
+      controller.state === "live" ? controller.facts?.cntlid : undefined;
+    const id = idOf(path);
+    const twin = this.controllers.find((other) => other !== path && idOf(other) === id);
+    if (id === undefined || twin === undefined) return;
+    throw new NvmeofError("NVME_ERR_DUPLICATE", `${this.name} has a controller ${id} already`, {
+      hint: "Two targets claim to be one subsystem; check their configuration.",
+    });
+  }
+
   #add(path: ControllerPath, facts: NamespaceFacts): void {
+    const { controller } = path;
+    const { nsid } = facts;
+    const refuse = (reason: string): void =>
+      this.#tell(controller, { type: "path-refused", nsid, reason });
     try {
       checkFormat(facts);
     } catch (error) {
-      this.#refuse(facts, (error as Error).message);
+      refuse((error as Error).message);
       return;
     }
-    const device = [...this.#devices].find((other) => isSame(other, facts));
-    if (device === undefined && [...this.#devices].some(({ nsid }) => nsid === facts.nsid)) {
-      this.#refuse(facts, "another controller of the group has other data under this NSID");
+    const device = this.devices.find((other) => isSame(other, facts));
+    if (device === undefined && this.devices.some((other) => other.nsid === nsid)) {
+      if (!this.#refused.has(nsid)) this.#refused.set(nsid, new Set());
+      this.#refused.get(nsid)!.add(path);
+      refuse("another controller of the group has other data under this NSID");
       return;
     }
     const added = new NamespacePath(path, facts);
-    path.namespaces.set(facts.nsid, added);
+    path.namespaces.set(nsid, added);
     if (device === undefined) this.#addDevice(added);
     else device.addPath(added);
     added.verified(facts);
-    this.#tell({ type: "path-added", path: added });
+    device?.resized(facts.blockCount);
+    this.#tell(controller, { type: "path-added", path: added });
   }
 
   #addDevice(first: NamespacePath): void {
+    const { controller } = first.controllerPath;
     const device = new MultipathDevice(`${this.name}n${first.nsid}`, first, {
-      clock: first.controllerPath.controller.options.clock,
+      clock: controller.options.clock,
       policy: this.#policy,
       retryLimits: { ...defaultRetryLimits, ...this.#options.retry },
       fencing: this.#options.fencing ?? "timed",
+      closed: (ended) => this.#forget(ended, controller),
     });
     this.#devices.add(device);
-    this.#tell({ type: "device-added", device });
+    this.#tell(controller, { type: "device-added", device });
   }
 
-  #refuse({ nsid }: NamespaceFacts, reason: string): void {
-    this.#tell({ type: "path-refused", nsid, reason });
-  }
-
-  #removePath(path: NamespacePath, reason: string): void {
-    const device = path.user as MultipathDevice | undefined;
+  #removePath(path: NamespacePath, end: DeviceEnd): void {
+    const device = path.user;
+    const { controller } = path.controllerPath;
     path.controllerPath.namespaces.delete(path.nsid);
-    this.#tell({ type: "path-removed", path });
-    if (device === undefined) {
+    this.#tell(controller, { type: "path-removed", path });
+    if (!(device instanceof MultipathDevice)) {
       path.remove();
       return;
     }
     // The removal is told before the last path goes, so that nobody is failed unawares.
-    if (device.paths.length === 1) this.#removeDevice(device, reason);
+    if (device.paths.length === 1) {
+      void device.remove(end);
+      this.#forget(device, controller);
+    }
     device.removePath(path);
   }
 
-  #removeDevice(device: MultipathDevice, reason: string): void {
-    this.#devices.delete(device);
-    void device.remove(reason);
-    this.#tell({ type: "device-removed", device, reason });
+  #forget(device: MultipathDevice, controller: Controller): void {
+    if (!this.#devices.delete(device)) return;
+    const reason = device.closedReason ?? "";
+    this.#tell(controller, { type: "device-removed", device, reason });
+    const refused = this.#refused.get(device.nsid);
+    this.#refused.delete(device.nsid);
+    for (const path of refused ?? []) path.rescan();
   }
 
-  #tell(event: GroupEvent): void {
-    for (const observer of this.#observers) observer(event);
+  /** What an observer throws is nobody else's affair. */
+  #tell({ options }: Controller, event: GroupEvent): void {
+    for (const { tell } of this.#observers) runGuarded(options.clock, () => tell(event));
   }
 }
+
+const closed = (controller: Controller, options: CloseOptions): Promise<CloseReport> =>
+  new Promise((resolve) => controller.close(options, resolve));
+
+const settled = (start: (done: RequestDone) => void): Promise<void> =>
+  new Promise((resolve, reject) => {
+    start((error) => (error === undefined ? resolve() : reject(error)));
+  });
 
 /** Sizes of blocks decide as well: data of another shape is other data. */
 function differenceTo(device: MultipathDevice, facts: NamespaceFacts): string | undefined {
@@ -239,8 +359,6 @@ function differenceTo(device: MultipathDevice, facts: NamespaceFacts): string | 
 
 /** Without any identity namespaces are told apart by their NSID alone, within one controller. */
 function isSame(device: MultipathDevice, facts: NamespaceFacts): boolean {
-  const identity = identityOf(facts);
-  const named = identity.uuid ?? identity.nguid ?? identity.eui64;
-  if (named === undefined) return false;
+  if (!hasIdentity(identityOf(facts))) return false;
   return differenceTo(device, facts) === undefined;
 }

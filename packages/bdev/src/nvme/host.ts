@@ -10,10 +10,11 @@ import {
 } from "@nvmeof/core";
 import type { Transport } from "@nvmeof/transport";
 import type { BlockDevice } from "../block-device.ts";
-import { splitting } from "../split.ts";
 import type { ControllerPath } from "./controller-path.ts";
+import { checkFormat } from "./device-facts.ts";
 import { type GroupOptions, NvmeGroup } from "./group.ts";
-import { type MultipathDevice, checkFormat } from "./multipath-device.ts";
+import type { MultipathDevice } from "./multipath-device.ts";
+import { OpenNamespace } from "./open-namespace.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends ControllerOptions, Omit<GroupOptions, "name"> {
@@ -39,13 +40,14 @@ export class NvmeHost implements AsyncDisposable {
   }
 
   /**
-   * Opens a namespace as a block device that takes requests of any size.
+   * Opens a namespace as a block device that takes requests of any size. It is the caller's own:
+   * closing it ends his channels and nobody else's, and the namespace can be opened again.
    *
    * Rejects with NVME_ERR_NO_NAMESPACE, `ParseError` or `UnsupportedError`.
    */
   async openNamespace(nsid: number): Promise<BlockDevice> {
     const device = this.device(nsid);
-    if (device !== undefined) return splitting(device, { clock: device.clock });
+    if (device !== undefined) return new OpenNamespace(device);
     // Asked for once more, for the error that says why there is none.
     checkFormat(await this.controller.namespace(nsid));
     throw noNamespace(nsid);

@@ -1,56 +1,30 @@
 // A channel to a namespace over all its paths: chooses, sends, and when a path fails, decides again.
 // Read first: path-policy.ts, retry.ts and availability.ts, which decide; this file only carries out.
 
-import type { NvmeofError, Outcome } from "@nvmeof/codec";
-import { AbortedError, NO_CID } from "@nvmeof/core";
-import type { BlockChannel, BlockRequest, BlockSettle } from "../block-device.ts";
-import type { BlockError } from "../errors.ts";
-import { changesBlocks, checkRequest, closedError } from "../request-check.ts";
+import type { NvmeofError } from "@nvmeof/codec";
+import { AbortedError, NO_CID, type QueuePair } from "@nvmeof/core";
+import {
+  type BlockChannel,
+  BlockOp,
+  type BlockRequest,
+  type BlockSettle,
+} from "../block-device.ts";
+import { rethrow } from "../observers.ts";
+import { CHANNEL_CLOSED, changesBlocks, checkRequest } from "../request-check.ts";
 import { SettleQueue } from "../settle-queue.ts";
-import { decideNoPath } from "./availability.ts";
+import { type NoPathReason, decideNoPath } from "./availability.ts";
 import { dataOf, directionOfRequest, fillCommand, opcodeOf } from "./command.ts";
+import { type DeviceEnd, endedError, noPathError } from "./device-end.ts";
 import type { MultipathTarget } from "./multipath-device.ts";
 import type { NamespacePath } from "./namespace-path.ts";
-import { NO_PATH, PathSelector } from "./path-policy.ts";
-import { decideRetry } from "./retry.ts";
+import { NO_PATH, PathSelector, Rank } from "./path-policy.ts";
+import { type RetryDecision, decideRetry } from "./retry.ts";
+import { Slot, SlotPhase } from "./slot.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
-/** A request under way. Slots are used again, so that a steady load makes no garbage. */
-export class Slot {
-  request!: BlockRequest;
-  settle!: BlockSettle;
-  /** The path that it is on, or was last on. */
-  path: NamespacePath | undefined;
-  /** A path that has just failed it. */
-  avoid: NamespacePath | undefined;
-  samePath = 0;
-  switches = 0;
-  /** When it first failed; the time budget runs from there, so that success costs no clock. */
-  firstFailureMs = Infinity;
-  /** Of all attempts the least certain: once unknown, it stays so. */
-  outcome: Outcome = "not-sent";
-  error: NvmeofError | undefined;
-  /** Not before this moment, ms of the clock. */
-  notBeforeMs = -Infinity;
-  readonly done: (error: NvmeofError | undefined) => void;
-
-  constructor(finished: (slot: Slot, error: NvmeofError | undefined) => void) {
-    this.done = (error) => finished(this, error);
-  }
-
-  begin(request: BlockRequest, settle: BlockSettle): void {
-    this.request = request;
-    this.settle = settle;
-    if (this.firstFailureMs === Infinity) return;
-    this.avoid = undefined;
-    this.samePath = 0;
-    this.switches = 0;
-    this.firstFailureMs = Infinity;
-    this.outcome = "not-sent";
-    this.error = undefined;
-    this.notBeforeMs = -Infinity;
-  }
-}
+/** Unit of CRDT1 to CRDT3, and the longest delay that a controller gets, ms. */
+const RETRY_DELAY_UNIT_MS = 100;
+const RETRY_DELAY_MAX_MS = 10_000;
 
 export class MultipathChannel implements BlockChannel {
   readonly #target: MultipathTarget;
@@ -58,18 +32,28 @@ export class MultipathChannel implements BlockChannel {
   readonly #selector: PathSelector;
   readonly #settles: SettleQueue;
   readonly #waiting: WaitingRoom;
+  /** All that there are, and those of them that hold no request. */
+  readonly #slots: Slot[] = [];
   readonly #idle: Slot[] = [];
   #inflight = 0;
-  #closed: string | undefined;
-  /** The device is being reset: what finds no path fails instead of waiting. */
-  #frozen: "no" | "yes" = "no";
+  #end: DeviceEnd | undefined;
+  /** The slot whose command is being sent: it must not settle before that returns. */
+  #sending: Slot | undefined;
 
   constructor(target: MultipathTarget, lane: number) {
     this.#target = target;
     this.#lane = lane;
     this.#selector = new PathSelector(target.policy);
     this.#settles = new SettleQueue(target.clock, () => this.#release());
-    this.#waiting = new WaitingRoom(target.clock, (slot) => this.#dispatch(slot));
+    const isHopeless = (): boolean => this.#isHopeless;
+    const owner = {
+      send: (slot: Slot) => this.#dispatch(slot),
+      turnAway: (slot: Slot) => this.#turnAway(slot),
+      get isHopeless() {
+        return isHopeless();
+      },
+    };
+    this.#waiting = new WaitingRoom(target.clock, owner, target.retryLimits.elapsedMaxMs);
   }
 
   get inflight(): number {
@@ -87,29 +71,64 @@ export class MultipathChannel implements BlockChannel {
   }
 
   submit(request: BlockRequest, settle: BlockSettle): void {
-    const refused = checkRequest(request, this.#target, this.#inflight, this.#closed);
+    const refused =
+      this.#end === undefined
+        ? checkRequest(request, this.#target, this.#inflight, undefined)
+        : endedError(this.#target.name, this.#end, "not-sent");
     this.#inflight++;
     if (refused !== undefined) {
       this.#settles.add(settle, refused);
       return;
     }
-    const slot = this.#idle.pop() ?? new Slot(this.#finished);
+    const slot = this.#idle.pop() ?? this.#newSlot();
     slot.begin(request, settle);
     // Those who wait go first: requests to the same blocks must not overtake each other.
-    if (this.#waiting.size > 0 && this.#waiting.blocks) this.#waiting.add(slot);
+    if (this.#waiting.blocks) this.#waiting.add(slot);
     else this.#dispatch(slot);
   }
 
-  close(reason = "its user closed the channel"): void {
-    if (this.#closed !== undefined) return;
-    this.#closed = reason;
-    this.#waiting.flush((slot) => this.#fail(slot, slot.error ?? this.#closedError()));
+  close(): void {
+    this.end({ kind: "channel", reason: CHANNEL_CLOSED });
+  }
+
+  /** For the device: nothing is taken from now on, what waits is ended, what is in flight settles. */
+  end(end: DeviceEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#waiting.flush((slot) => this.#fail(slot, this.#endedError(slot)));
     if (this.#inflight === 0) this.#target.channelEnded(this);
   }
 
-  /** Paths came, went, or changed places. */
-  pathsChanged(): void {
-    this.#selector.forget();
+  /**
+   * Gives up a request: it settles after this call, with NVME_ERR_ABORTED. Of one that a controller
+   * has, the outcome is unknown; the controller is told, and its data is the caller's again. Nothing
+   * happens for a request that is not in flight on this channel.
+   */
+  abort(request: BlockRequest): void {
+    const slot = this.#slots.find((each) => each.request === request);
+    if (slot?.phase === SlotPhase.Waiting) {
+      this.#waiting.remove(slot);
+      this.#fail(slot, this.#abortedError(slot));
+    } else if (slot?.phase === SlotPhase.Sent) {
+      const { cid, path, queue } = slot;
+      const { controllerPath } = path!;
+      slot.phase = SlotPhase.Aborting;
+      const error = new AbortedError("aborted", "unknown", false);
+      // Aborted or not, it has to be answered in the time that any command has.
+      queue!.abandon(cid, error, controllerPath.controller.options.ioTimeoutMs);
+      controllerPath.abort(queue!, cid);
+    }
+  }
+
+  /** Ends everything that waits, as a reset of the device does. */
+  abortWaiting(): void {
+    this.#waiting.flush((slot) => this.#fail(slot, this.#abortedError(slot)));
+  }
+
+  /** A path came, or others changed places. `order`: begin at the head of it. */
+  pathsChanged(order: "kept" | "new"): void {
+    if (order === "new") this.#selector.forget();
+    else this.#selector.relocate(this.#target.paths);
     this.#waiting.kick();
   }
 
@@ -118,7 +137,8 @@ export class MultipathChannel implements BlockChannel {
     this.#waiting.kick();
   }
 
-  pathWorsened(): void {
+  pathWorsened(path: NamespacePath): void {
+    this.#selector.worsened(path);
     this.#waiting.kick();
   }
 
@@ -127,136 +147,213 @@ export class MultipathChannel implements BlockChannel {
     this.#waiting.kick();
   }
 
-  freeze(): void {
-    this.#frozen = "yes";
+  /** The device was frozen, or thawed: what waits is looked at anew. */
+  frozenChanged(): void {
     this.#waiting.kick();
   }
 
-  thaw(): void {
-    this.#frozen = "no";
-    this.#waiting.kick();
+  #newSlot(): Slot {
+    const slot = new Slot(this.#finished);
+    this.#slots.push(slot);
+    return slot;
   }
 
   #dispatch(slot: Slot): void {
     const { paths } = this.#target;
-    const at = this.#selector.choose(paths, slot.avoid);
-    const path = at === NO_PATH ? undefined : paths[at];
+    const { keep } = slot;
+    const stays = keep !== undefined && keep.rank !== Rank.Unusable && paths.includes(keep);
+    const at = stays ? paths.indexOf(keep) : this.#selector.choose(paths, slot.avoid);
+    const path = at === NO_PATH ? undefined : this.#withRoom(paths[at]!);
     const queue = path?.queue(this.#lane);
-    if (path === undefined || queue === undefined) {
-      this.#noPath(slot);
-      return;
-    }
-    if (!queue.hasRoom) {
-      this.#waiting.forRoom(slot, queue);
-      return;
-    }
+    if (path === undefined || queue === undefined) this.#noPath(slot);
+    else if (queue.hasRoom) this.#send(slot, path, queue);
+    else this.#waiting.forRoom(slot, queue);
+  }
+
+  /** `path`, or where it is full and any may be used, an equally good one that is not. */
+  #withRoom(path: NamespacePath): NamespacePath {
+    const { paths, policy } = this.#target;
+    if (policy.mode === "active-passive" || path.queue(this.#lane)?.hasRoom === true) return path;
+    const free = paths.find(
+      (other) => other.rank === path.rank && other.queue(this.#lane)?.hasRoom === true,
+    );
+    return free ?? path;
+  }
+
+  #send(slot: Slot, path: NamespacePath, queue: QueuePair): void {
     const { request } = slot;
-    fillCommand(queue.begin(opcodeOf[request.op], path.nsid), request);
-    const { ioTimeoutMs } = path.controllerPath.controller.options;
-    const direction = directionOfRequest(request.op);
+    const { op } = request;
+    const lba = request.lba + slot.doneBlocks;
+    const blocks = Math.min(request.blockCount - slot.doneBlocks, path.blocksMax(op));
+    fillCommand(queue.begin(opcodeOf[op], path.nsid), request, lba, blocks);
+    const data = dataOf(request, lba, blocks, this.#target.blockBytes);
+    slot.phase = SlotPhase.Sent;
     slot.path = path;
+    slot.queue = queue;
+    slot.sentBlocks = blocks;
+    path.counters.sent(path.inflight);
     path.inflight++;
-    if (queue.submit(direction, dataOf(request), slot.done, ioTimeoutMs) !== NO_CID) return;
+    this.#sending = slot;
+    const { ioTimeoutMs } = path.controllerPath.controller.options;
+    slot.cid = queue.submit(directionOfRequest(op), data, slot.done, ioTimeoutMs);
+    this.#sending = undefined;
+    if (slot.cid !== NO_CID) return;
+    // It had room a moment ago, so that it is being closed: the news is on its way.
     path.inflight--;
-    this.#noPath(slot);
+    this.#waiting.forRoom(slot, queue);
   }
 
   readonly #finished = (slot: Slot, error: NvmeofError | undefined): void => {
-    slot.path!.inflight--;
-    if (error === undefined) this.#settle(slot, undefined);
-    else this.#failed(slot, error);
-    if (this.#waiting.size > 0) this.#waiting.roomCame();
+    const path = slot.path!;
+    const { counters } = path;
+    path.inflight--;
+    counters.ended(path.inflight);
+    if (error !== undefined) {
+      counters.errors++;
+      this.#failed(slot, path, error);
+      return;
+    }
+    const { op, blockCount } = slot.request;
+    counters.moved(op, slot.sentBlocks * this.#target.blockBytes);
+    slot.doneBlocks += slot.sentBlocks;
+    if (slot.doneBlocks >= blockCount || op === BlockOp.Flush) this.#settle(slot, undefined);
+    else if (this.#end === undefined) this.#dispatch(slot);
+    else this.#settle(slot, this.#endedError(slot));
   };
 
-  #failed(slot: Slot, error: NvmeofError): void {
-    const path = slot.path!;
+  #failed(slot: Slot, path: NamespacePath, error: NvmeofError): void {
+    if (slot.phase === SlotPhase.Aborting) {
+      this.#fail(slot, slot.judged(error));
+      return;
+    }
     const nowMs = this.#target.clock.nowMs();
     if (slot.firstFailureMs === Infinity) slot.firstFailureMs = nowMs;
+    const decision = this.#decide(slot, path, error, nowMs);
+    slot.outcome = slot.outcomeWith(error.outcome ?? "unknown");
     slot.error = error;
-    const outcome = error.outcome ?? "unknown";
-    if (slot.outcome !== "unknown") slot.outcome = outcome;
-    const decision = decideRetry(
+    // What a controller has answered is worth more than that there is no other.
+    const isAnswer = error.outcome === "failed";
+    if (decision.do === "fail" || (this.#end !== undefined && isAnswer)) {
+      this.#settle(slot, slot.judged(error));
+    } else if (this.#end !== undefined) this.#settle(slot, this.#endedError(slot));
+    else if (decision.do === "same-path") this.#again(slot, path, decision.crd, nowMs);
+    else this.#elsewhere(slot, path, decision, nowMs);
+  }
+
+  #decide(slot: Slot, path: NamespacePath, error: NvmeofError, nowMs: number): RetryDecision {
+    const { fencing, retryLimits } = this.#target;
+    const { controllerPath } = path;
+    // Given up under a controller that lives on, it may still be carried out at any time.
+    const lives =
+      error.code === "NVME_ERR_TIMEOUT" && controllerPath.controller.options.onTimeout === "abort";
+    const lasts = lives || controllerPath.fenceMs === undefined;
+    return decideRetry(
       {
         status: error.status ?? 0,
-        outcome: slot.outcome,
+        outcome: error.outcome ?? "unknown",
         changesData: changesBlocks(slot.request.op),
+        harm: fencing === "none" ? "accepted" : lasts ? "may-last" : "ends",
       },
       {
         samePath: slot.samePath,
         switches: slot.switches,
         elapsedMs: nowMs - slot.firstFailureMs,
       },
-      this.#target.retryLimits,
+      retryLimits,
     );
-    if (decision.do === "fail" || this.#closed !== undefined) {
-      this.#settle(slot, error);
-      return;
-    }
-    if (decision.do === "same-path") {
-      slot.samePath++;
-      const { identify } = path.controllerPath.controller.facts!;
-      const delays = [0, identify.crdt1, identify.crdt2, identify.crdt3];
-      this.#waiting.until(slot, nowMs + delays[decision.crd]! * 100);
-      return;
-    }
-    slot.switches++;
-    slot.avoid = path;
-    if (decision.ana) path.doubt();
-    // The controller may still carry out what it took: nothing else may change data before that.
-    if (decision.fence) slot.notBeforeMs = Math.max(slot.notBeforeMs, this.#fenceMs(path, nowMs));
-    this.#waiting.until(slot, slot.notBeforeMs);
   }
 
-  #fenceMs(path: NamespacePath, nowMs: number): number {
-    if (this.#target.fencing === "none") return nowMs;
-    return Math.max(nowMs, path.controllerPath.fencedMs);
+  #again(slot: Slot, path: NamespacePath, crd: number, nowMs: number): void {
+    const { identify } = path.controllerPath.controller.facts!;
+    const delays = [0, identify.crdt1, identify.crdt2, identify.crdt3];
+    const delayMs = Math.min(delays[crd]! * RETRY_DELAY_UNIT_MS, RETRY_DELAY_MAX_MS);
+    path.counters.retries++;
+    slot.samePath++;
+    slot.keep = path;
+    this.#waiting.until(slot, nowMs + delayMs);
+  }
+
+  #elsewhere(
+    slot: Slot,
+    path: NamespacePath,
+    { ana, fence }: RetryDecision & { do: "other-path" },
+    nowMs: number,
+  ): void {
+    path.counters.switches++;
+    slot.switches++;
+    slot.keep = undefined;
+    slot.avoid = path;
+    if (ana) path.doubt();
+    // The controller may still carry out what it took: nothing else may change data before that. It
+    // counts from now, since only now nobody keeps the old connection alive any more.
+    const fencedMs = fence ? nowMs + path.controllerPath.fenceMs! : nowMs;
+    this.#waiting.until(slot, Math.max(fencedMs, slot.notBeforeMs));
+  }
+
+  get #isHopeless(): boolean {
+    const { isFrozen, paths } = this.#target;
+    if (paths.some(({ rank }) => rank !== Rank.Unusable)) return false;
+    const outlooks = paths.map((path) => path.outlook);
+    return decideNoPath(outlooks, isFrozen).do === "fail";
   }
 
   #noPath(slot: Slot): void {
     const outlooks = this.#target.paths.map((path) => path.outlook);
-    const decision = decideNoPath(outlooks, this.#frozen === "yes");
-    if (decision.do === "wait") {
-      this.#waiting.forPath(slot);
-      return;
-    }
-    const because = {
-      "no-paths": "the namespace has no path left",
-      "fast-fail": "no path came back in time",
-      "ana-loss": "no path gives access to the namespace",
-      frozen: "the device is being reset",
-    }[decision.because];
-    const details = { cause: slot.error };
-    const error = new AbortedError(
-      "no-path",
-      slot.outcome,
-      decision.because === "no-paths",
-      details,
-    );
-    error.message = `${this.#target.name}: ${because}`;
-    this.#fail(slot, error);
+    const decision = decideNoPath(outlooks, this.#target.isFrozen);
+    if (decision.do === "wait") this.#waiting.forPath(slot);
+    else this.#failForPath(slot, decision.because);
+  }
+
+  /** It has waited in vain. */
+  #turnAway(slot: Slot): void {
+    const outlooks = this.#target.paths.map((path) => path.outlook);
+    const decision = decideNoPath(outlooks, this.#target.isFrozen);
+    this.#failForPath(slot, decision.do === "wait" ? "patience" : decision.because);
+  }
+
+  #failForPath(slot: Slot, because: NoPathReason): void {
+    const outcome = slot.outcomeWith("not-sent");
+    this.#fail(slot, noPathError(this.#target.name, because, outcome, slot.error));
   }
 
   /** Settles after the current callback: the request may still be inside its own `submit`. */
   #fail(slot: Slot, error: NvmeofError): void {
-    const { settle } = slot;
+    const settle = slot.end();
     this.#idle.push(slot);
     this.#settles.add(settle, error);
   }
 
   /** Settles now. Only from a completion. */
   #settle(slot: Slot, error: NvmeofError | undefined): void {
-    const { settle } = slot;
+    if (slot === this.#sending) {
+      // A transport that answers before it returns; the caller is still in `submit`.
+      const settle = slot.end();
+      this.#idle.push(slot);
+      this.#settles.add(settle, error);
+      return;
+    }
+    const settle = slot.end();
     this.#idle.push(slot);
     this.#release();
-    settle(error);
+    try {
+      settle(error);
+    } catch (thrown) {
+      rethrow(this.#target.clock, thrown);
+    }
   }
 
-  #closedError(): BlockError {
-    return closedError(this.#target.name, this.#closed!);
+  #abortedError(slot: Slot): AbortedError {
+    const details = { cause: slot.error };
+    return new AbortedError("aborted", slot.outcomeWith("not-sent"), false, details);
+  }
+
+  #endedError(slot: Slot): NvmeofError {
+    const outcome = slot.outcomeWith("not-sent");
+    return endedError(this.#target.name, this.#end!, outcome, slot.error);
   }
 
   #release(): void {
     this.#inflight--;
-    if (this.#inflight === 0 && this.#closed !== undefined) this.#target.channelEnded(this);
+    if (this.#inflight === 0 && this.#end !== undefined) this.#target.channelEnded(this);
   }
 }

@@ -1,8 +1,7 @@
 // A namespace as a block device, over every path that leads to it.
 // Read first: block-device.ts for the contract; group.ts makes and ends these.
 
-import { Oncs, Vwc } from "@nvmeof/codec";
-import { type NamespaceFacts, UnsupportedError } from "@nvmeof/core";
+import type { NvmeofError } from "@nvmeof/codec";
 import type { Clock } from "@nvmeof/transport";
 import type {
   BlockChannel,
@@ -14,17 +13,13 @@ import type {
 } from "../block-device.ts";
 import { Observers } from "../observers.ts";
 import type { RequestTarget } from "../request-check.ts";
-import { COMMAND_BLOCKS_MAX } from "./command.ts";
+import { type DeviceEnd, endedError } from "./device-end.ts";
+import { blockIdentity, checkFormat, featuresOf, limitsOf } from "./device-facts.ts";
 import { type NamespaceIdentity, identityOf } from "./identity.ts";
 import { MultipathChannel } from "./multipath-channel.ts";
 import type { NamespacePath, PathUser } from "./namespace-path.ts";
 import type { PathPolicy } from "./path-policy.ts";
 import type { RetryLimits } from "./retry.ts";
-
-/** Identify Namespace, NSATTR bit 0: the namespace is write protected. */
-const NSATTR_WRITE_PROTECTED = 1;
-/** Requests of one channel, in flight or waiting. */
-const INFLIGHT_MAX = 1024;
 
 /** When a write of unknown outcome may be sent again: at its time bound, or at once (unsafe). */
 export type Fencing = "timed" | "none";
@@ -37,6 +32,8 @@ export interface MultipathTarget extends RequestTarget {
   readonly policy: PathPolicy;
   readonly retryLimits: RetryLimits;
   readonly fencing: Fencing;
+  /** The device is being reset: what finds no path fails instead of waiting. */
+  readonly isFrozen: boolean;
   channelEnded(channel: MultipathChannel): void;
 }
 
@@ -46,38 +43,8 @@ export interface MultipathOptions {
   readonly policy: PathPolicy;
   readonly retryLimits: RetryLimits;
   readonly fencing: Fencing;
-}
-
-function featuresOf(path: NamespacePath): BlockFeatures {
-  const { identify } = path.controllerPath.controller.facts!;
-  const has = (bit: number): boolean => (identify.oncs & bit) !== 0;
-  return {
-    readOnly: (path.facts.identify.nsattr & NSATTR_WRITE_PROTECTED) !== 0,
-    volatileCache: (identify.vwc & Vwc.Present) !== 0,
-    writeZeroes: has(Oncs.WriteZeroes),
-    deallocate: has(Oncs.DatasetManagement),
-    compare: has(Oncs.Compare),
-    verify: has(Oncs.Verify),
-  };
-}
-
-/** @throws UnsupportedError for a format that is not supported. */
-export function checkFormat({ nsid, format }: NamespaceFacts): void {
-  if (format.ms === 0) return;
-  throw new UnsupportedError(`namespace ${nsid} has ${format.ms} bytes of metadata per block`, {
-    phase: "identify",
-    hint: "Choose a format without metadata.",
-  });
-}
-
-function blockIdentity(facts: NamespaceFacts, identity: NamespaceIdentity): BlockIdentity {
-  const nguid = facts.identifiers.nguid ?? facts.identify.nguid;
-  const eui64 = facts.identifiers.eui64 ?? facts.identify.eui64;
-  return {
-    ...(identity.uuid === undefined ? {} : { uuid: identity.uuid }),
-    ...(identity.nguid === undefined ? {} : { nguid }),
-    ...(identity.eui64 === undefined ? {} : { eui64 }),
-  };
+  /** Its user has closed the device. */
+  readonly closed?: (device: MultipathDevice) => void;
 }
 
 export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
@@ -87,9 +54,7 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   readonly identity: BlockIdentity;
   /** Identity as paths are compared by. */
   readonly namespaceIdentity: NamespaceIdentity;
-  readonly clock: Clock;
-  readonly retryLimits: RetryLimits;
-  readonly fencing: Fencing;
+  readonly #options: MultipathOptions;
   features: BlockFeatures;
   limits: BlockLimits;
   #policy: PathPolicy;
@@ -98,8 +63,11 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   readonly #observers: Observers<BlockDeviceEvent>;
   readonly #channels = new Set<MultipathChannel>();
   #lanes = 0;
-  #closed: { readonly reason: string; readonly done: Promise<void> } | undefined;
+  #end: (DeviceEnd & { readonly done: Promise<void> }) | undefined;
   #channelsEnded: (() => void) | undefined;
+  /** Who has frozen it: a reset, or somebody from outside. */
+  #frost: "none" | "frozen" = "none";
+  #reset: Promise<void> | undefined;
 
   /** @throws UnsupportedError for a format with metadata. */
   constructor(name: string, first: NamespacePath, options: MultipathOptions) {
@@ -111,14 +79,24 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     this.#blockCount = facts.blockCount;
     this.namespaceIdentity = identityOf(facts);
     this.identity = blockIdentity(facts, this.namespaceIdentity);
-    this.clock = options.clock;
+    this.#options = options;
     this.#policy = options.policy;
-    this.retryLimits = options.retryLimits;
-    this.fencing = options.fencing;
-    this.features = featuresOf(first);
-    this.limits = this.#limitsOf([first]);
+    this.features = featuresOf([first]);
+    this.limits = limitsOf([first]);
     this.#observers = new Observers(options.clock);
     this.addPath(first);
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get retryLimits(): RetryLimits {
+    return this.#options.retryLimits;
+  }
+
+  get fencing(): Fencing {
+    return this.#options.fencing;
   }
 
   get blockCount(): number {
@@ -138,15 +116,19 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     for (const channel of this.#channels) channel.policyChanged();
   }
 
+  get isFrozen(): boolean {
+    return this.#frost === "frozen";
+  }
+
   /** Why the device takes no more requests; undefined while it does. */
   get closedReason(): string | undefined {
-    return this.#closed?.reason;
+    return this.#end?.reason;
   }
 
   openChannel(): BlockChannel {
     const channel = new MultipathChannel(this, this.#lanes++);
-    if (this.#closed === undefined) this.#channels.add(channel);
-    else channel.close(this.#closed.reason);
+    if (this.#end === undefined) this.#channels.add(channel);
+    else channel.end(this.#end);
     return channel;
   }
 
@@ -161,26 +143,35 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
 
   addPath(path: NamespacePath): void {
     path.user = this;
-    this.#paths.push(path);
-    this.#pathsChanged();
+    this.#paths = [...this.#paths, path];
+    this.factsChanged();
+    for (const channel of this.#channels) channel.pathsChanged("kept");
   }
 
   /** @returns whether it was the last one. */
   removePath(path: NamespacePath): boolean {
     this.#paths = this.#paths.filter((other) => other !== path);
     path.remove();
-    this.#pathsChanged();
+    this.factsChanged();
+    for (const channel of this.#channels) channel.pathsChanged("kept");
     return this.#paths.length === 0;
   }
 
   /** Moves a path to the head of the order, for this and all later channels. */
   prefer(path: NamespacePath): void {
     this.#paths = [path, ...this.#paths.filter((other) => other !== path)];
-    this.#pathsChanged();
+    for (const channel of this.#channels) channel.pathsChanged("new");
+  }
+
+  /** A controller has told anew what it can do: limits and features are what all paths can. */
+  factsChanged(): void {
+    if (this.#paths.length === 0) return;
+    this.limits = limitsOf(this.#paths);
+    this.features = featuresOf(this.#paths);
   }
 
   resized(blockCount: number): void {
-    if (blockCount === this.#blockCount || this.#closed !== undefined) return;
+    if (blockCount === this.#blockCount || this.#end !== undefined) return;
     this.#blockCount = blockCount;
     this.#observers.tell({ type: "resized", blockCount });
   }
@@ -189,17 +180,29 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     for (const channel of this.#channels) channel.pathImproved();
   }
 
-  pathWorsened(): void {
-    for (const channel of this.#channels) channel.pathWorsened();
+  pathWorsened(path: NamespacePath): void {
+    for (const channel of this.#channels) channel.pathWorsened(path);
   }
 
   /** What finds no path fails instead of waiting, until `thaw`. */
   freeze(): void {
-    for (const channel of this.#channels) channel.freeze();
+    this.#frost = "frozen";
+    for (const channel of this.#channels) channel.frozenChanged();
   }
 
   thaw(): void {
-    for (const channel of this.#channels) channel.thaw();
+    this.#frost = "none";
+    for (const channel of this.#channels) channel.frozenChanged();
+  }
+
+  /**
+   * Resets the controllers of all paths, one after another, and ends what waits. Meanwhile requests
+   * that find no path fail. Resolves if at least one controller was reset or is disabled on purpose;
+   * rejects with the error of the last otherwise. Who asks during a reset shares its result.
+   */
+  reset(): Promise<void> {
+    this.#reset ??= this.#resetAll().finally(() => (this.#reset = undefined));
+    return this.#reset;
   }
 
   channelEnded(channel: MultipathChannel): void {
@@ -208,39 +211,43 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   }
 
   close(): Promise<void> {
-    return this.remove("its user closed it");
+    const done = this.remove({ kind: "device", reason: "its user closed it" });
+    this.#options.closed?.(this);
+    return done;
   }
 
   /** The device is gone: told first, then what waits is failed; what is in flight still settles. */
-  remove(reason: string): Promise<void> {
-    if (this.#closed !== undefined) return this.#closed.done;
+  remove(end: DeviceEnd): Promise<void> {
+    if (this.#end !== undefined) return this.#end.done;
     const done = new Promise<void>((resolve) => {
       this.#channelsEnded = resolve;
     });
-    this.#closed = { reason, done };
-    this.#observers.tell({ type: "removed", reason });
+    this.#end = { ...end, done };
+    this.#observers.tell({ type: "removed", reason: end.reason });
     for (const path of this.#paths) path.user = undefined;
     // A channel with nothing in flight ends during the walk.
-    for (const channel of Array.from(this.#channels)) channel.close(reason);
+    for (const channel of Array.from(this.#channels)) channel.end(end);
     if (this.#channels.size === 0) this.#channelsEnded?.();
     return done;
   }
 
-  #pathsChanged(): void {
-    if (this.#paths.length > 0) this.limits = this.#limitsOf(this.#paths);
-    for (const channel of this.#channels) channel.pathsChanged();
-  }
-
-  /** What every path can do: a request must fit whichever of them it takes. */
-  #limitsOf(paths: readonly NamespacePath[]): BlockLimits {
-    const bytes = Math.min(...paths.map((path) => path.transferBytesMax));
-    return {
-      transferBlocksMax: Math.min(
-        Math.max(1, Math.floor(bytes / this.blockBytes)),
-        COMMAND_BLOCKS_MAX,
-      ),
-      boundaryBlocks: paths[0]!.facts.identify.noiob,
-      inflightMax: INFLIGHT_MAX,
-    };
+  async #resetAll(): Promise<void> {
+    if (this.#end !== undefined) throw endedError(this.name, this.#end, "not-sent");
+    this.freeze();
+    let failure: NvmeofError | undefined;
+    let successes = 0;
+    // As they are now: a path that comes later needs no reset, and one that goes cannot have any.
+    for (const { controllerPath } of [...this.#paths]) {
+      const { controller } = controllerPath;
+      const error = await new Promise<NvmeofError | undefined>((resolve) => {
+        if (controller.state === "disabled") resolve(undefined);
+        else controller.reset(resolve);
+      });
+      if (error === undefined) successes++;
+      else failure = error;
+    }
+    this.thaw();
+    for (const channel of this.#channels) channel.abortWaiting();
+    if (successes === 0 && failure !== undefined) throw failure;
   }
 }

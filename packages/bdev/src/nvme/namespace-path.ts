@@ -4,9 +4,12 @@
 import { AnaState } from "@nvmeof/codec";
 import type { NamespaceFacts, QueuePair } from "@nvmeof/core";
 import type { Timer } from "@nvmeof/transport";
+import { BlockOp } from "../block-device.ts";
 import type { PathOutlook } from "./availability.ts";
+import { COMMAND_BLOCKS_MAX, RANGE_BLOCKS_MAX } from "./command.ts";
 import type { ControllerPath } from "./controller-path.ts";
 import { type PathCandidate, Rank } from "./path-policy.ts";
+import { PathCounters, type PathStatistics } from "./path-statistics.ts";
 
 /** What the device that the path leads to wants to hear. */
 export interface PathUser {
@@ -24,6 +27,7 @@ export class NamespacePath implements PathCandidate {
   user: PathUser | undefined;
   /** Commands in flight on this path, of all channels. */
   inflight = 0;
+  readonly counters: PathCounters;
   #rank: Rank = Rank.Unusable;
   /**
    * `verified`: this connection has said that the namespace is still the one that it was. Before
@@ -32,14 +36,19 @@ export class NamespacePath implements PathCandidate {
   #identity: "unverified" | "verified" = "unverified";
   /** An ANA error contradicts what we hold the state to be: unusable until the log was read. */
   #ana: "trusted" | "doubted" = "trusted";
-  #transition: Timer | undefined;
-  #transitionOver: "no" | "yes" = "no";
+  /** Since when the ANA state gives no access, ms; Infinity while it does. */
+  #unusableSinceMs = Infinity;
+  #transition: { readonly atMs: number; readonly timer: Timer } | "over" | undefined;
   #state: AnaState | undefined;
+  /** Most blocks of one command, by operation: what the connection allows. */
+  #blocksMax: readonly number[] = [];
 
   constructor(controllerPath: ControllerPath, facts: NamespaceFacts) {
     this.controllerPath = controllerPath;
     this.nsid = facts.nsid;
     this.facts = facts;
+    this.counters = new PathCounters(controllerPath.controller.options.clock);
+    this.#limit();
   }
 
   get rank(): Rank {
@@ -58,12 +67,17 @@ export class NamespacePath implements PathCandidate {
 
   get outlook(): PathOutlook {
     const connected = this.controllerPath.accepts;
-    const lost = this.#state === AnaState.PersistentLoss || this.#transitionOver === "yes";
+    const lost = this.#state === AnaState.PersistentLoss || this.#transition === "over";
     const accessible = this.#state === undefined || this.#state <= AnaState.NonOptimized;
     return {
       controller: connected ? "here" : this.controllerPath.prospect,
       ana: connected && lost ? "for-good" : accessible ? "accessible" : "for-a-while",
     };
+  }
+
+  /** What the path has carried so far. */
+  get statistics(): PathStatistics {
+    return this.counters.snapshot();
   }
 
   /** The queue that serves `lane`; undefined when the path is not connected. */
@@ -72,11 +86,22 @@ export class NamespacePath implements PathCandidate {
     return queues[lane % queues.length];
   }
 
+  /** Most blocks that one command of this operation may be for. */
+  blocksMax(op: BlockOp): number {
+    return this.#blocksMax[op]!;
+  }
+
   /** The namespace was found again, and is the same. */
   verified(facts: NamespaceFacts): void {
     this.facts = facts;
+    this.#limit();
     this.#identity = "verified";
     this.update();
+  }
+
+  /** The controller has said how large commands without data may be. */
+  limitsRead(): void {
+    this.#limit();
   }
 
   /** The connection is gone, and with it all that it said. */
@@ -90,7 +115,7 @@ export class NamespacePath implements PathCandidate {
 
   /** A command came back with an ANA error: not used until the log says how it is. */
   doubt(): void {
-    if (!this.controllerPath.ana.reports) return;
+    if (!this.controllerPath.ana.reports || this.#identity === "unverified") return;
     this.#ana = "doubted";
     this.update();
     this.controllerPath.ana.refresh();
@@ -127,26 +152,56 @@ export class NamespacePath implements PathCandidate {
     return this.#state === AnaState.NonOptimized ? Rank.NonOptimized : Rank.Unusable;
   }
 
-  /** A change of state that takes longer than the controller promised is taken for a loss. */
+  /**
+   * A change of state that takes longer than the controller promised is taken for a loss, and so is
+   * a namespace that is inaccessible for longer than requests wait for a controller (fast-fail).
+   */
   #watchTransition(): void {
-    const changes = this.#state === AnaState.Inaccessible || this.#state === AnaState.Change;
-    if (!changes) {
+    const state = this.#state;
+    if (state !== AnaState.Inaccessible && state !== AnaState.Change) {
       this.#endTransition();
       return;
     }
-    const limitMs = this.controllerPath.ana.transitionMs;
-    if (this.#transition !== undefined || this.#transitionOver === "yes" || limitMs === 0) return;
-    const { clock } = this.controllerPath.controller.options;
-    this.#transition = clock.at(clock.nowMs() + limitMs, () => {
-      this.#transition = undefined;
-      this.#transitionOver = "yes";
+    const { clock, reconnect } = this.controllerPath.controller.options;
+    if (this.#unusableSinceMs === Infinity) this.#unusableSinceMs = clock.nowMs();
+    const promisedMs = this.controllerPath.ana.transitionMs || Infinity;
+    const patienceMs = reconnect.fastFailMs || Infinity;
+    const isPromised = state === AnaState.Change && promisedMs !== Infinity;
+    const limitMs = isPromised ? promisedMs : Math.min(promisedMs, patienceMs);
+    // From one such state to another the time goes on: it began when access ended.
+    const atMs = this.#unusableSinceMs + limitMs;
+    if (this.#transition === "over" || atMs === this.#transition?.atMs) return;
+    this.#transition?.timer.cancel();
+    this.#transition = undefined;
+    if (atMs === Infinity) return;
+    const timer = clock.at(atMs, () => {
+      this.#transition = "over";
       this.user?.pathWorsened(this);
     });
+    this.#transition = { atMs, timer };
   }
 
   #endTransition(): void {
-    this.#transition?.cancel();
+    if (this.#transition !== "over") this.#transition?.timer.cancel();
     this.#transition = undefined;
-    this.#transitionOver = "no";
+    this.#unusableSinceMs = Infinity;
+  }
+
+  #limit(): void {
+    const { blockBytes } = this.facts.format;
+    const { nvm } = this.controllerPath;
+    const blocks = (bytes: number): number =>
+      Math.min(Math.max(1, Math.floor(bytes / blockBytes)), COMMAND_BLOCKS_MAX);
+    const transfer = blocks(this.transferBytesMax);
+    const byOp: Record<BlockOp, number> = {
+      [BlockOp.Read]: transfer,
+      [BlockOp.Write]: transfer,
+      [BlockOp.Flush]: Infinity,
+      [BlockOp.WriteZeroes]: blocks(nvm.zeroesBytesMax),
+      [BlockOp.Deallocate]: Math.min(nvm.rangeBlocksMax, RANGE_BLOCKS_MAX),
+      [BlockOp.Compare]: transfer,
+      [BlockOp.Verify]: blocks(nvm.verifyBytesMax),
+    };
+    this.#blocksMax = Object.values(byOp);
   }
 }

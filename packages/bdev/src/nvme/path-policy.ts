@@ -111,6 +111,12 @@ export class PathSelector {
     this.forget();
   }
 
+  /** Paths came, went or changed places: the current one stays the current one, if it is there. */
+  relocate(paths: readonly PathCandidate[]): void {
+    this.#at = this.#current === undefined ? NO_PATH : paths.indexOf(this.#current);
+    if (this.#at === NO_PATH) this.forget();
+  }
+
   /** The next choice begins at the head of the order: paths were put into another one. */
   forget(): void {
     this.#current = undefined;
@@ -137,9 +143,7 @@ export class PathSelector {
    */
   choose(paths: readonly PathCandidate[], avoid: PathCandidate | undefined): number {
     const policy = this.#policy;
-    if (this.#current !== paths[this.#at]) {
-      this.#at = this.#current === undefined ? NO_PATH : paths.indexOf(this.#current);
-    }
+    if (this.#current !== paths[this.#at]) this.relocate(paths);
     const current = paths[this.#at];
     const stays = current !== undefined && current.rank !== Rank.Unusable;
     if (stays && current !== avoid) {

@@ -8,9 +8,15 @@ import { type Outcome, Sct, Status, codeOf, crdOf, dnrOf, sctOf } from "@nvmeof/
 export interface FailureFacts {
   /** The status that the controller gave, or that the host gave in its place. */
   readonly status: number;
+  /** Of this attempt. */
   readonly outcome: Outcome;
   /** The request changes data: doing it twice, or late, can be seen. */
   readonly changesData: boolean;
+  /**
+   * When the command can do no more harm: at a time that is known (the default), at none that
+   * anybody knows, or nobody wants to wait for it.
+   */
+  readonly harm?: "ends" | "may-last" | "accepted" | undefined;
 }
 
 /** What was done for the request so far. Three budgets, since three things can go wrong for ever. */
@@ -19,7 +25,7 @@ export interface RetryHistory {
   readonly samePath: number;
   /** Times that it went to another path, or waited for one. */
   readonly switches: number;
-  /** Since it was submitted, ms. */
+  /** Since it first failed, ms. */
   readonly elapsedMs: number;
 }
 
@@ -29,7 +35,10 @@ export interface RetryLimits {
   readonly samePathMax: number;
   /** Moves to another path. Default 16. */
   readonly switchesMax: number;
-  /** Time from the submission after which nothing is tried any more, ms. Default 60 s. */
+  /**
+   * Time from the first failure after which nothing is tried any more, and longest time that
+   * requests wait for any path to come back, ms. Default 60 s.
+   */
   readonly elapsedMaxMs: number;
 }
 
@@ -43,6 +52,7 @@ export const defaultRetryLimits: RetryLimits = {
 export type GiveUpReason =
   | "final" // Do Not Retry, or a status that no repetition changes
   | "aborted" // its caller asked for it
+  | "unfenced" // the old command may change data at any time, so that a new one is not safe
   | "same-path-budget"
   | "switch-budget"
   | "time-budget";
@@ -75,15 +85,17 @@ export function decideRetry(
   history: RetryHistory,
   limits: RetryLimits,
 ): RetryDecision {
-  const { status, outcome, changesData } = failure;
+  const { status, outcome, changesData, harm = "ends" } = failure;
   if (codeOf(status) === Status.AbortRequested) return fail("aborted");
   if (dnrOf(status)) return fail("final");
   if (history.elapsedMs >= limits.elapsedMaxMs) return fail("time-budget");
   if (blamesPath(status)) {
-    if (history.switches >= limits.switchesMax) return fail("switch-budget");
     // A definite rejection and a command that was never sent are safe to move at once.
-    const fence = outcome === "unknown" && changesData;
-    return { do: "other-path", ana: anaStatuses.has(codeOf(status)), fence };
+    const uncertain = outcome === "unknown" && changesData;
+    if (uncertain && harm === "may-last") return fail("unfenced");
+    if (history.switches >= limits.switchesMax) return fail("switch-budget");
+    const ana = anaStatuses.has(codeOf(status));
+    return { do: "other-path", ana, fence: uncertain && harm === "ends" };
   }
   if (!repeatable.has(codeOf(status))) return fail("final");
   const spent = limits.samePathMax >= 0 && history.samePath >= limits.samePathMax;

@@ -4,15 +4,19 @@
 import {
   type AnaLog,
   Cns,
+  type Decoded,
+  IdentifyControllerNvm,
   Lid,
   NSID_LIST_MAX,
   NvmeofError,
   Status,
   anaLogBytesMax,
   codeOf,
+  decode,
   decodeAnaLog,
   decodeChangedNamespaces,
   decodeNsidList,
+  viewOf,
 } from "@nvmeof/codec";
 import {
   type AdminCommand,
@@ -57,6 +61,25 @@ export function* activeNamespaces(controller: Controller): Sequence<number[]> {
   }
 }
 
+/** The code of the status that a controller answered with; undefined for failures without an answer. */
+function answerOf(error: unknown): number | undefined {
+  const answered = error instanceof NvmeofError && error.code === "NVME_ERR_STATUS";
+  return answered && error.status !== undefined ? codeOf(error.status) : undefined;
+}
+
+/** Limits of NVM commands; undefined where the controller does not know of them. */
+export function* nvmLimits(
+  controller: Controller,
+): Sequence<Decoded<typeof IdentifyControllerNvm> | undefined> {
+  try {
+    const page = yield* identifyOf(controller, Cns.CommandSetController, 0);
+    return decode(IdentifyControllerNvm, viewOf(page));
+  } catch (error) {
+    if (answerOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** Facts of a namespace; undefined where there is none, or none any more. */
 export function* namespaceOf(
   controller: Controller,
@@ -68,8 +91,7 @@ export function* namespaceOf(
     const descriptors = yield* identifyOf(controller, Cns.NamespaceDescriptors, nsid);
     return decodeNamespace(nsid, identify, descriptors);
   } catch (error) {
-    const status = error instanceof NvmeofError ? error.status : undefined;
-    if (status !== undefined && codeOf(status) === Status.InvalidNamespace) return undefined;
+    if (answerOf(error) === Status.InvalidNamespace) return undefined;
     throw error;
   }
 }

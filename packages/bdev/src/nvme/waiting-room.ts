@@ -162,18 +162,12 @@ export class WaitingRoom {
     if (this.#pathlessSinceMs !== Infinity) {
       this.#pathlessSinceMs = Math.min(this.#pathlessSinceMs, sinceMs);
     }
-    this.#arm();
-  }
-
-  #timePassed(): void {
-    const isOver = this.#clock.nowMs() >= this.#pathlessSinceMs + this.#patienceMs;
-    if (isOver && this.#blocked.length > 0) {
+    if (nowMs >= this.#pathlessSinceMs + this.#patienceMs) {
       const all = this.#blocked;
       this.#blocked = [];
-      this.#pathlessSinceMs = Infinity;
       for (const slot of all) this.#owner.turnAway(slot);
     }
-    this.#tryAll();
+    this.#arm();
   }
 
   #arm(): void {
@@ -188,7 +182,7 @@ export class WaitingRoom {
     this.#timer = this.#clock.at(atMs, () => {
       this.#timer = undefined;
       this.#timerAtMs = Infinity;
-      this.#timePassed();
+      this.#tryAll();
     });
   }
 }

@@ -3,30 +3,39 @@
 
 import type { Clock, Timer } from "../clock.ts";
 
+/** Longest delay that `setTimeout` takes. */
+const DELAY_MAX_MS = 0x7fff_ffff;
+
 class NodeTimer implements Timer {
-  run: (() => void) | undefined;
-  readonly #timer: NodeJS.Timeout;
-  constructor(delayMs: number, run: () => void) {
-    this.run = run;
-    this.#timer = setTimeout(() => {
-      const task = this.run;
-      this.run = undefined;
-      task?.();
-    }, delayMs);
+  readonly #atMs: number;
+  readonly #task: () => void;
+  #timer: NodeJS.Timeout;
+
+  constructor(atMs: number, task: () => void) {
+    this.#atMs = atMs;
+    this.#task = task;
+    this.#timer = this.#arm();
   }
+
   cancel(): void {
-    this.run = undefined;
     clearTimeout(this.#timer);
   }
+
+  #arm(): NodeJS.Timeout {
+    const delayMs = Math.max(0, Math.ceil(this.#atMs - performance.now()));
+    return setTimeout(this.#fire, Math.min(delayMs, DELAY_MAX_MS));
+  }
+
+  // Node counts whole milliseconds from the start of a turn: a timer may come a fraction early.
+  readonly #fire = (): void => {
+    if (performance.now() < this.#atMs) this.#timer = this.#arm();
+    else this.#task();
+  };
 }
 
 /** The system's monotonic clock. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
-  // setTimeout may fire a fraction early against performance.now(); rounding up avoids a re-arm.
-  at: (atMs, task) => {
-    const delay = Math.max(0, Math.ceil(atMs - performance.now()));
-    return new NodeTimer(Math.min(delay, 0x7fff_ffff), task);
-  },
+  at: (atMs, task) => new NodeTimer(atMs, task),
   defer: (task) => queueMicrotask(task),
 };

@@ -34,6 +34,8 @@ class TcpControllerLink implements ControllerLink {
   readonly #session: ControllerSession;
   readonly #connection: Connection;
   readonly #clock: Clock;
+  /** Given when all else is in place: `accept` may well configure or close the link. */
+  readonly #events: ControllerEvents;
   /** Buffers in use by the write under way, and by what is staged after it. */
   #held: { data: Uint8Array; release: (data: Uint8Array) => void }[] = [];
   #staged: { data: Uint8Array; release: (data: Uint8Array) => void }[] = [];
@@ -46,8 +48,6 @@ class TcpControllerLink implements ControllerLink {
     this.remote = stream.remote;
     const { clock } = options;
     this.#clock = clock;
-    // Given when all is in place: `accept` may well configure or close the link.
-    let events!: ControllerEvents;
     this.#session = new ControllerSession(
       {
         headerDigest: options.headerDigest ?? true,
@@ -57,20 +57,20 @@ class TcpControllerLink implements ControllerLink {
         inCapsuleBytes: ADMIN_CAPSULE_BYTES,
       },
       {
-        opened: () => events.opened(),
-        command: (tag) => events.command(tag),
-        fetched: (tag, status) => events.fetched(tag, status),
+        opened: () => this.#events.opened(),
+        command: (tag) => this.#events.command(tag),
+        fetched: (tag, status) => this.#events.fetched(tag, status),
         lost: (error: NvmeofError) => {
           this.#connection.sessionFailed();
           this.#forget();
-          events.lost(error);
+          this.#events.lost(error);
         },
       },
       clock.nowMs() + (options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS),
     );
     this.#connection = new Connection(this.#session, clock, () => {});
     this.#connection.attach(stream);
-    events = accept(this);
+    this.#events = accept(this);
   }
 
   get handler(): ByteStreamHandler {

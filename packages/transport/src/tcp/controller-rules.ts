@@ -66,7 +66,7 @@ export function checkH2CData(
     throw field(16, `H2CData: DATAL ${length}, but the PDU carries ${dataBytes}`);
   }
   const offset = DataPdu.datao.get(view, base);
-  const whole = slot.transferBytes;
+  const whole = slot.fetchBytes;
   if (offset + length > whole) {
     const range = `bytes ${offset} to ${offset + length} of ${whole}`;
     throw new ProtocolError(Fes.TransferOutOfRange, 0, `H2CData: ${range}`);

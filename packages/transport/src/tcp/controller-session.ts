@@ -86,9 +86,9 @@ export class ControllerSession extends Session {
   fetch(tag: number, buffer: Uint8Array, nowMs: number): void {
     if (this.ended) return;
     const slot = this.#slots[tag]!;
-    if (buffer.length !== slot.transferBytes) {
-      throw new RangeError(`${buffer.length} bytes for a transfer of ${slot.transferBytes}`);
-    }
+    const bytes = Math.min(buffer.length, slot.transferBytes);
+    if (bytes === 0) throw new RangeError("there is nothing to fetch");
+    slot.fetchBytes = bytes;
     if (slot.region.bytes !== buffer) slot.region = new Region(buffer);
     slot.fetching = true;
     this.#fetching++;
@@ -103,7 +103,7 @@ export class ControllerSession extends Session {
     // Tags begin at 1: a host that leaves the field zero is found out.
     R2t.ttag.set(view, base, tag + 1);
     R2t.r2to.set(view, base, 0);
-    R2t.r2tl.set(view, base, slot.transferBytes);
+    R2t.r2tl.set(view, base, bytes);
     view.setUint32(base + 20, 0);
     if (digest > 0) view.setInt32(base + R2t.size, crc32c(view, base, base + R2t.size), true);
   }
@@ -129,7 +129,7 @@ export class ControllerSession extends Session {
 
   override deadlineMs(): number {
     let deadline = super.deadlineMs();
-    if (this.#fetching === 0) return deadline;
+    if (this.#fetching === 0 || this.ended) return deadline;
     for (const slot of this.#slots)
       if (slot.fetching) deadline = Math.min(deadline, slot.fetchByMs);
     return deadline;
@@ -180,7 +180,7 @@ export class ControllerSession extends Session {
       return;
     }
     if (!intact) slot.corrupt = true;
-    if (slot.movedBytes < slot.transferBytes) return;
+    if (slot.movedBytes < slot.fetchBytes) return;
     slot.fetching = false;
     slot.fetchByMs = Infinity;
     this.#fetching--;

@@ -17,6 +17,8 @@ export class ControllerSlot {
   capsuleBytes = 0;
   /** An R2T is out and not all of its data is here. */
   fetching = false;
+  /** Bytes that the R2T asks for. */
+  fetchBytes = 0;
   movedBytes = 0;
   corrupt = false;
   region: Region = NO_REGION;

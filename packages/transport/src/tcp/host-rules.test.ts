@@ -462,7 +462,7 @@ describe.each([
   { about: "R2T", rows: r2ts },
   { about: "C2HTermReq", rows: termReqs },
 ])("$about", ({ rows }) => {
-  test.each(rows)("$row: $what", (row) => {
+  test.each(rows.map((row) => [row.row, row.what, row] as const))("%s: %s", (_id, _what, row) => {
     expect(faultsOf(runningHost, row)).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@
 
 import { DataDirection, IcReq, IcResp, PduType, type ProtocolError } from "@nvmeof/codec";
 import { describe, expect, test } from "vitest";
+import { present } from "../testing/present.ts";
 import { type BadInput, faultsOf, newController, newHost } from "../testing/bad-input.ts";
 import { joined } from "../testing/raw-pdu.ts";
 import { ControllerBench, HostBench, shapes } from "../testing/session-bench.ts";
@@ -41,8 +42,8 @@ test("a controller refuses a digest that it does not allow by not granting it", 
   const bench = new ControllerBench({ headerDigest: false, dataDigest: true });
   bench.receive(bench.pdus.icReq({ hdgst: 1, ddgst: 1 }));
   const [answer] = bench.sent();
-  expect(IcResp.hdgst.get(answer!.view)).toBe(0);
-  expect(IcResp.ddgst.get(answer!.view)).toBe(1);
+  expect(IcResp.hdgst.get(present(answer).view)).toBe(0);
+  expect(IcResp.ddgst.get(present(answer).view)).toBe(1);
 });
 
 test("T10: reserved bits and bytes of ICReq are ignored", () => {
@@ -249,13 +250,16 @@ const toHost: BadInput<HostBench>[] = [
 ];
 
 describe("what a controller refuses", () => {
-  test.each(toController)("$row: $what", (row) => {
-    expect(faultsOf(newController, row)).toEqual([]);
-  });
+  test.each(toController.map((row) => [row.row, row.what, row] as const))(
+    "%s: %s",
+    (_id, _what, row) => {
+      expect(faultsOf(newController, row)).toEqual([]);
+    },
+  );
 });
 
 describe("what a host refuses", () => {
-  test.each(toHost)("$row: $what", (row) => {
+  test.each(toHost.map((row) => [row.row, row.what, row] as const))("%s: %s", (_id, _what, row) => {
     expect(faultsOf(newHost, row)).toEqual([]);
   });
 });
@@ -321,6 +325,6 @@ test("T11, T12: a peer that goes once it has asked is lost once, and the session
 
 test("a host's ICReq says one R2T at a time, as the wire counts it", () => {
   const [request] = new HostBench().sent();
-  expect(IcReq.maxr2t.get(request!.view)).toBe(1);
-  expect(request!.view.getUint32(12, true)).toBe(0);
+  expect(IcReq.maxr2t.get(present(request).view)).toBe(1);
+  expect(present(request).view.getUint32(12, true)).toBe(0);
 });

@@ -2,7 +2,7 @@
 // the sessions themselves; whoever stands above a transport takes RawPeer.
 
 import {
-  type Cqe,
+  Cqe,
   DataDirection,
   type Decoded,
   type NvmeofError,
@@ -11,6 +11,7 @@ import {
   Sqe,
   TermReq,
   cqeStatus,
+  decode,
   scOf,
   sctOf,
 } from "@nvmeof/codec";
@@ -121,6 +122,8 @@ abstract class SessionBench {
 /** A host's session; the test is its controller. */
 export class HostBench extends SessionBench {
   readonly session: HostSession;
+  /** The last completion, field by field. */
+  lastCqe: Decoded<typeof Cqe> | undefined;
   /** Called inside `completed`. */
   onCompleted: ((cid: number) => void) | undefined;
 
@@ -133,6 +136,7 @@ export class HostBench extends SessionBench {
       {
         opened: () => this.events.push("opened"),
         completed: (cid, view, base) => {
+          this.lastCqe = decode(Cqe, view, base);
           this.events.push(`completed ${cid} ${statusText(cqeStatus.get(view, base))}`);
           this.onCompleted?.(cid);
         },

@@ -1,0 +1,151 @@
+// Where a subsystem is: `nvme+tcp://host[:port][/<subnqn>][?nsid=1&hostnqn=…]`, and back into text.
+// Read first: README.md "Addresses".
+
+import { checkNqn, NSID_ALL } from "@nvmeof/codec";
+import { CliError } from "./errors.ts";
+import { parseWhole } from "./units.ts";
+
+/** What an address says; what it leaves out comes from options or defaults. */
+export interface Address {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly subsystemNqn: string | undefined;
+  readonly nsid: number | undefined;
+  readonly hostNqn: string | undefined;
+  readonly hostId: string | undefined;
+}
+
+const SCHEME = "nvme+tcp://";
+
+/** Whether `text` means a namespace or subsystem, and not a file. */
+export const isUri = (text: string): boolean => /^nvme\+\w+:\/\//i.test(text);
+
+const refuse = (text: string, why: string, hint?: string): CliError =>
+  new CliError("NVME_ERR_ADDRESS", `${text}: ${why}`, {
+    hint: hint ?? "Addresses look like nvme+tcp://192.0.2.10:4420/nqn.2024-01.com.example:disk1.",
+  });
+
+const pattern =
+  /^nvme\+tcp:\/\/(?:([^@/?#]*)@)?(\[[^\]]*\]|[^:/?#[\]]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?(#.*)?$/i;
+
+/** @throws CliError NVME_ERR_ADDRESS saying what is wrong with it. */
+export function parseAddress(text: string): Address {
+  const match = pattern.exec(text);
+  if (match === null) throw refuse(text, whyNoMatch(text));
+  const [, user, host = "", portText, path = "", query = "", fragment] = match;
+  if (user !== undefined) {
+    const hint = "Secrets and names do not belong in addresses, which others can read.";
+    throw refuse(text.replace(`${user}@`, "…@"), "it has a user or a password", hint);
+  }
+  if (fragment !== undefined) throw refuse(text, "# has no meaning here; write %23 in a name");
+  const port = portText === undefined ? undefined : portOf(text, portText);
+  if (host === "") throw refuse(text, "the host is missing");
+  const { nsid, hostnqn, hostid } = queryOf(text, query);
+  const subsystemNqn = decoded(text, path);
+  return {
+    host: hostOf(text, host),
+    port,
+    subsystemNqn: subsystemNqn === "" ? undefined : nqnOf(text, subsystemNqn),
+    nsid: nsid === undefined ? undefined : nsidOf(text, nsid),
+    hostNqn: hostnqn === undefined ? undefined : nqnOf(text, hostnqn),
+    hostId: hostid,
+  };
+}
+
+function whyNoMatch(text: string): string {
+  const [, scheme] = /^([a-z][\w+.-]*):\/\//i.exec(text) ?? [];
+  if (scheme === undefined) return `it does not begin with ${SCHEME}`;
+  if (scheme.toLowerCase() === "nvme+tcp") return "it is not host[:port][/subsystem][?nsid=n]";
+  return `${scheme} is not a transport that is known; ${SCHEME} is`;
+}
+
+function hostOf(text: string, host: string): string {
+  if (!host.startsWith("[")) return decoded(text, host);
+  const inner = decoded(text, host.slice(1, -1));
+  if (/^[\da-f:.]+(%[\w.-]+)?$/i.test(inner) && inner.includes(":")) return inner;
+  throw refuse(text, `[${inner}] is not an IPv6 address`);
+}
+
+function portOf(text: string, port: string): number {
+  try {
+    return parseWhole(port, 1, 65_535);
+  } catch {
+    const hint = "An IPv6 address stands in brackets: nvme+tcp://[::1]:4420.";
+    throw refuse(text, `"${port}" is not a port`, hint);
+  }
+}
+
+const nsidOf = (text: string, nsid: string): number => {
+  try {
+    return parseWhole(nsid, 1, NSID_ALL - 1);
+  } catch {
+    throw refuse(text, `"${nsid}" is not a namespace ID`);
+  }
+};
+
+function nqnOf(text: string, nqn: string): string {
+  try {
+    return checkNqn(nqn);
+  } catch (error) {
+    throw refuse(text, (error as Error).message);
+  }
+}
+
+function decoded(text: string, part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw refuse(
+      text,
+      "a % is not followed by two hexadecimal digits",
+      "Write %25 for a % itself.",
+    );
+  }
+}
+
+type QueryName = "nsid" | "hostnqn" | "hostid";
+const secret = /secret|key|psk|pass|token/i;
+
+function queryOf(text: string, query: string): Partial<Record<QueryName, string>> {
+  const found: Partial<Record<QueryName, string>> = {};
+  for (const part of query.split("&").filter((each) => each !== "")) {
+    const [name = "", value = ""] = part.split(/=(.*)/s);
+    if (secret.test(name)) {
+      const hint = "Secrets do not belong in addresses, which others can read.";
+      throw refuse(text.replace(value, "…"), `${name} is a secret`, hint);
+    }
+    if (name !== "nsid" && name !== "hostnqn" && name !== "hostid") {
+      throw refuse(text, `"${name}" is not known; nsid, hostnqn and hostid are`);
+    }
+    found[name] = decoded(text, value);
+  }
+  return found;
+}
+
+const bracketed = (host: string): string =>
+  host.includes(":") ? `[${host.replace("%", "%25")}]` : host;
+
+/** The parts of an address that may be in its text. */
+export type AddressParts = Pick<Address, "host"> & Partial<Address>;
+
+/** The address as text that `parseAddress` reads back. */
+export function formatAddress({ host, port, subsystemNqn, nsid }: AddressParts): string {
+  const at = port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`;
+  const path =
+    subsystemNqn === undefined ? "" : `/${encodeURI(subsystemNqn).replace(/[?#]/g, escape)}`;
+  return `${SCHEME}${at}${path}${nsid === undefined ? "" : `?nsid=${nsid}`}`;
+}
+
+const escape = (character: string): string => encodeURIComponent(character);
+
+/** "127.0.0.1:4420", "[::1]:4420": an address to listen on; port 0 is any that is free. */
+export function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const [, bracket, name, port = ""] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d+)$/.exec(text) ?? [];
+  const host = bracket ?? name;
+  if (host === undefined || Number(port) > 65_535) {
+    throw new CliError("NVME_ERR_ADDRESS", `"${text}" is not HOST:PORT`, {
+      hint: "Write it as 127.0.0.1:4420 or [::1]:4420; port 0 is any that is free.",
+    });
+  }
+  return { host, port: Number(port) };
+}

@@ -1,0 +1,85 @@
+// The built command as people start it: a process of its own. Needs a build (`npm run build`).
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { Kept, freshPath } from "./testing/run.ts";
+import { testTarget } from "./testing/target.ts";
+import { version } from "./version.ts";
+
+const bundle = fileURLToPath(new URL("../dist/nvmeof.js", import.meta.url));
+const isBuilt = existsSync(bundle);
+if (!isBuilt) console.warn("apps/cli is not built: the bundled file is not tested.");
+
+const env = { PATH: process.env["PATH"], XDG_CONFIG_HOME: freshPath("config") };
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly stdout: Kept;
+  readonly stderr: Kept;
+  readonly exited: Promise<number | null>;
+}
+
+/** Starts it from a folder where nothing else is: it must not need node_modules. */
+function start(...args: string[]): Started {
+  const alone = freshPath("nvmeof.js");
+  copyFileSync(bundle, alone);
+  const child = spawn(process.execPath, [alone, ...args], { env });
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  child.stdout.pipe(stdout);
+  child.stderr.pipe(stderr);
+  const exited = once(child, "close").then(([code]) => code as number | null);
+  return { child, stdout, stderr, exited };
+}
+
+describe.skipIf(!isBuilt)("the bundled file", { timeout: 30_000 }, () => {
+  test("knows its version", async () => {
+    const { stdout, exited } = start("--version");
+    expect(await exited).toBe(0);
+    expect(stdout.text).toBe(`${version}\n`);
+  });
+
+  test("says what it can do, and that is no error", async () => {
+    const { stdout, exited } = start("--help");
+    expect(await exited).toBe(0);
+    expect(stdout.text).toMatch(/^Usage: nvmeof/);
+  });
+
+  test("runs the demo as one JSON document", async () => {
+    const { stdout, exited } = start("demo", "--seconds", "1", "--size", "1M", "--json");
+    expect(await exited).toBe(0);
+    const { data } = JSON.parse(stdout.text) as { data: unknown };
+    expect(data).toMatchObject({
+      verify: { mismatches: 0 },
+      destruct: { outstanding: 64, settled: 64 },
+    });
+  });
+
+  test("serves until SIGTERM, and ends with 0", async () => {
+    const ports = ["--listen", "127.0.0.1:0", "--discovery-port", "0"];
+    const { child, stdout, exited } = start("serve", "--mem", "1M", ...ports);
+    await stdout.contains("ready\n");
+    child.kill("SIGTERM");
+    expect(await exited).toBe(0);
+  });
+
+  test("ends quietly when the reader of its output goes", async () => {
+    const target = await testTarget([{ blockCount: 65_536 }]);
+    const { child, stderr, exited } = start("cp", target.namespace(1), "-", "--silent");
+    child.stdout?.once("data", () => child.stdout?.destroy());
+    expect(await exited).toBe(0);
+    expect(stderr.text).toBe("");
+    await target.served.close();
+  });
+
+  test("ends although its stdin stays open", async () => {
+    const target = await testTarget();
+    const ends = ["-", target.namespace(1), "--yes", "--count", "512"];
+    const { child, exited } = start("cp", ...ends);
+    child.stdin?.write(Buffer.alloc(512));
+    expect(await exited).toBe(0);
+    await target.served.close();
+  });
+});

@@ -1,0 +1,52 @@
+// A row of the table of commands: all that parser, help and runner know of a verb.
+
+import { Argument, type Command, type Option } from "commander";
+import type { OutputFormat, Verb } from "./context.ts";
+
+export interface CommandSpec {
+  /** "list", or "id ctrl" for a verb of a group. */
+  readonly name: string;
+  /** Other names, in the top level: "id-ctrl". */
+  readonly aliases?: readonly string[];
+  /** As commander has it: "[uri]", "<source>". */
+  readonly args?: readonly (readonly [name: string, text: string])[];
+  readonly summary: string;
+  /** Further paragraphs of the help, before the options. */
+  readonly details?: string;
+  readonly examples: readonly string[];
+  readonly options: () => readonly Option[];
+  readonly formats: readonly OutputFormat[];
+  /** After this the command is ended, unless --timeout says otherwise; undefined: it takes its time. */
+  readonly timeoutMs: number | undefined;
+  /** Name of its schema in the envelope. */
+  readonly schema: string;
+  /** The verb itself, loaded when it is run. */
+  readonly load: () => Promise<{ readonly run: Verb<never> }>;
+}
+
+/** Adds to `parent` what the row says. `run` is called with the options and arguments as parsed. */
+export function addCommand(
+  parent: Command,
+  name: string,
+  spec: CommandSpec,
+  run: (options: object, args: string[]) => Promise<void>,
+  hidden: boolean,
+): void {
+  const command = parent.command(name, { hidden }).summary(spec.summary);
+  const { details = "" } = spec;
+  command.description(
+    details === "" ? `${spec.summary}.` : `${spec.summary}.\n\n${details.trim()}`,
+  );
+  for (const [argument, text] of spec.args ?? []) {
+    command.addArgument(new Argument(argument, text));
+  }
+  for (const option of spec.options()) command.addOption(option);
+  command.addHelpText(
+    "after",
+    `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join("\n")}`,
+  );
+  command.action(async (...all: unknown[]) => {
+    const args = all.slice(0, -2).filter((each): each is string => typeof each === "string");
+    await run(command.opts(), args);
+  });
+}

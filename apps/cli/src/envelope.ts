@@ -1,0 +1,36 @@
+// The one JSON document of a command: schema, version, data, warnings and error, always all of them.
+// Fields are only ever added within a major version. 64-bit values are decimal strings, bytes are hex.
+
+import { hexText } from "@nvmeof/codec";
+import type { ErrorObject } from "./errors.ts";
+import { version as tool } from "./version.ts";
+
+/** Version of the envelope and of every schema in it. */
+const VERSION = 1;
+
+export interface Envelope {
+  /** `nvmeof/<verb>` */
+  readonly schema: string;
+  readonly version: number;
+  readonly tool: string;
+  readonly data: unknown;
+  readonly warnings: readonly string[];
+  readonly error: ErrorObject | null;
+}
+
+export const envelope = (
+  schema: string,
+  data: unknown,
+  warnings: readonly string[],
+  error: ErrorObject | null,
+): Envelope => ({ schema: `nvmeof/${schema}`, version: VERSION, tool, data, warnings, error });
+
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return hexText(value);
+  return value;
+}
+
+/** JSON text with a line end; on one line unless people read it. */
+export const jsonText = (value: unknown, people: boolean): string =>
+  `${JSON.stringify(value, plain, people ? 2 : undefined)}\n`;

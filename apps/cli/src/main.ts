@@ -1,0 +1,181 @@
+// From arguments to an exit code: parses, runs the verb in its surroundings, prints what comes of it.
+// Read first: commands.ts for the verbs; context.ts for their surroundings.
+
+import { Command, CommanderError } from "commander";
+import { type CommandSpec, addCommand } from "./command.ts";
+import { commands } from "./commands.ts";
+import type { Context, OutputFormat, Report } from "./context.ts";
+import { Lifetime } from "./deadline.ts";
+import { envelope, jsonText } from "./envelope.ts";
+import { describeError, errorText, usage } from "./errors.ts";
+import { ExitCode } from "./exit-code.ts";
+import type { Io } from "./io.ts";
+import { Notes } from "./notes.ts";
+import type { CommonOptions } from "./options.ts";
+import { Output } from "./output.ts";
+import { onSignals } from "./signals.ts";
+import { styleFor } from "./style.ts";
+import { version } from "./version.ts";
+
+const groups: Readonly<Record<string, string>> = { id: "Print an Identify structure" };
+
+/** Runs `nvmeof <argv>`. Never rejects. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let exitCode: number = ExitCode.ok;
+  const program = new Command("nvmeof")
+    .description("NVMe over Fabrics in user space: host, target and tools.")
+    .version(version, "-V, --version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: () => {},
+    });
+  const parents = new Map<string, Command>();
+  for (const spec of commands) {
+    const run = async (options: object, args: string[]): Promise<void> => {
+      exitCode = await runVerb(spec, options as CommonOptions, args, io);
+    };
+    addCommand(parentOf(program, parents, spec), spec.name.split(" ").at(-1)!, spec, run, false);
+    for (const alias of spec.aliases ?? []) addCommand(program, alias, spec, run, true);
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return refused(error, argv, io);
+  }
+}
+
+function parentOf(program: Command, parents: Map<string, Command>, { name }: CommandSpec): Command {
+  const [group, verb] = name.split(" ");
+  if (verb === undefined) return program;
+  const known = parents.get(group!);
+  if (known !== undefined) return known;
+  const made = program.command(group!).description(groups[group!]!);
+  parents.set(group!, made);
+  return made;
+}
+
+/** What the parser threw: help and version, which are no errors, or a command line that cannot be. */
+function refused(thrown: unknown, argv: readonly string[], io: Io): number {
+  let error = thrown;
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return ExitCode.ok;
+    // The help was printed, since nothing else was asked for.
+    if (thrown.code === "commander.help") return ExitCode.usage;
+    const [message = "", suggestion] = thrown.message.replace(/^error: /, "").split("\n");
+    error = usage(
+      message,
+      suggestion?.replace(/^\((.*)\)$/, "$1") ?? "`nvmeof --help` has them all.",
+    );
+  }
+  const described = describeError(error);
+  if (argv.includes("--json") || /(^|\s)(-o\s?|--output-format[\s=])json/.test(argv.join(" "))) {
+    const people = io.stdout.isTTY === true;
+    io.stdout.write(jsonText(envelope("usage", null, [], described), people));
+  } else {
+    io.stderr.write(errorText(described));
+  }
+  return described.exitCode;
+}
+
+function formatOf(options: CommonOptions & { readonly rawBinary?: boolean }): OutputFormat {
+  if (options.json === true) return "json";
+  return options.rawBinary === true ? "binary" : (options.outputFormat ?? "normal");
+}
+
+/** A script that reads JSON finds warnings there. */
+function noteLevel({ silent, verbose }: CommonOptions, format: OutputFormat): number {
+  if (silent === true) return -1;
+  return verbose ?? (format === "json" ? -1 : 0);
+}
+
+async function runVerb(
+  spec: CommandSpec,
+  options: CommonOptions,
+  args: string[],
+  io: Io,
+): Promise<number> {
+  const life = new Lifetime(options.timeout ?? spec.timeoutMs);
+  const out = new Output(io.stdout, (error) => life.end(error));
+  const ignore = (): void => {};
+  io.stderr.on("error", ignore); // whoever reads our stderr may go: there is nobody to tell
+  const format = formatOf(options);
+  const notes = new Notes(io.stderr, noteLevel(options, format));
+  const stopSignals = onSignals(io, (reason) => {
+    notes.say("interrupted, closing; once more ends at once");
+    life.end(reason);
+  });
+  const warnings: string[] = [];
+  const context: Context = {
+    io,
+    out,
+    notes,
+    style: styleFor(options.color, io.stdout, io.env),
+    format,
+    common: options,
+    signal: life.signal,
+    warn: (text) => {
+      warnings.push(text);
+      notes.say(`warning: ${text}`);
+    },
+    publish: (report) => print(report, spec, context, warnings),
+    partial: null,
+  };
+  try {
+    await life.run(async () => {
+      const { run } = await spec.load();
+      const report = await run(context, options as never, ...args);
+      if (report !== undefined) await context.publish(report);
+    });
+    return ExitCode.ok;
+  } catch (error) {
+    return await failed(error, spec, context, warnings);
+  } finally {
+    stopSignals();
+    out.release();
+    io.stderr.off("error", ignore);
+    io.stderr.on("error", ignore);
+  }
+}
+
+async function print(
+  report: Report,
+  spec: CommandSpec,
+  { format, out, style, io }: Context,
+  warnings: readonly string[],
+): Promise<void> {
+  if (format === "json") {
+    const people = io.stdout.isTTY === true;
+    await out.write(jsonText(envelope(spec.schema, report.data, warnings, null), people));
+  } else if (format === "binary" && report.binary !== undefined) {
+    if (io.stdout.isTTY === true) {
+      throw usage("binary data is not for a terminal", "Redirect it into a file or a pipe.");
+    }
+    await out.write(report.binary);
+  } else {
+    await out.write(report.text(style));
+  }
+}
+
+/** Tells of a failure, on stdout for scripts and on stderr for people. Gives the exit code. */
+async function failed(
+  thrown: unknown,
+  spec: CommandSpec,
+  { format, io, notes, partial }: Context,
+  warnings: readonly string[],
+): Promise<number> {
+  const error = describeError(thrown);
+  if (error.code === "NVME_ERR_OUTPUT_CLOSED") return ExitCode.ok;
+  if (format === "json") {
+    const people = io.stdout.isTTY === true;
+    const text = jsonText(envelope(spec.schema, partial, warnings, error), people);
+    await new Promise<void>((resolve) => void io.stdout.write(text, () => resolve()));
+  } else {
+    io.stderr.write(errorText(error));
+  }
+  if (error.cause !== null) notes.detail(`cause: ${error.cause}`);
+  if (thrown instanceof Error) notes.trace(thrown.stack ?? "");
+  return error.exitCode;
+}

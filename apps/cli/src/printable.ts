@@ -1,0 +1,11 @@
+// Text of a peer on a terminal: what would move the cursor, ring or turn the writing round is escaped.
+
+const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** Escapes everything that does not print; line ends too. */
+export const printable = (text: string): string =>
+  text.replace(invisible, (character) => {
+    const code = character.codePointAt(0)!;
+    if (code <= 0xff) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return `\\u{${code.toString(16)}}`;
+  });

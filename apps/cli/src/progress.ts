@@ -1,0 +1,128 @@
+// Progress on stderr: a bar on a terminal, lines of JSON where they are asked for, else nothing.
+// Only for work that takes longer than half a second, at most ten times a second.
+
+import type { Io } from "./io.ts";
+import { formatBytes, formatMs, formatRate } from "./units.ts";
+
+export type ProgressChoice = "auto" | "always" | "never" | "json";
+
+/** How far a piece of work is. */
+export interface Progress {
+  /** So many bytes are done. */
+  update(bytes: number): void;
+  /** It is over, one way or the other; the line is cleared. */
+  end(): void;
+}
+
+const nothing: Progress = { update: () => {}, end: () => {} };
+
+const systemNowMs = (): number => performance.now();
+
+const SHOW_AFTER_MS = 500;
+const UPDATE_MS = 100;
+
+export interface ProgressOptions {
+  readonly choice: ProgressChoice;
+  readonly silent: boolean;
+  /** What is being done: "copying". */
+  readonly label: string;
+  /** undefined where nobody knows. */
+  readonly totalBytes: number | undefined;
+  /** Time, ms. Default: that of the system. */
+  readonly nowMs?: () => number;
+}
+
+/** Progress as asked for: on a terminal unless something else was said. */
+export async function startProgress(io: Io, options: ProgressOptions): Promise<Progress> {
+  const { choice, silent } = options;
+  const bar = choice === "always" || (choice === "auto" && io.stderr.isTTY === true);
+  if (choice === "json") return jsonLines(io, options);
+  if (silent || !bar) return nothing;
+  return options.totalBytes === undefined ? counter(io, options) : barOf(io, options);
+}
+
+/** Calls `show` when it is time for it again. */
+function throttled(
+  { nowMs = systemNowMs }: ProgressOptions,
+  show: (bytes: number, elapsedMs: number) => void,
+): (bytes: number) => void {
+  const startMs = nowMs();
+  let shownMs = -Infinity;
+  return (bytes) => {
+    const elapsedMs = nowMs() - startMs;
+    if (elapsedMs < SHOW_AFTER_MS || elapsedMs < shownMs + UPDATE_MS) return;
+    shownMs = elapsedMs;
+    show(bytes, elapsedMs);
+  };
+}
+
+function jsonLines(io: Io, options: ProgressOptions): Progress {
+  const { label, totalBytes, nowMs = systemNowMs } = options;
+  const startMs = nowMs();
+  let last = 0;
+  const line = (event: string, bytes: number): void => {
+    const elapsedMs = Math.round(nowMs() - startMs);
+    const said = { event, label, bytes, totalBytes: totalBytes ?? null, elapsedMs };
+    io.stderr.write(`${JSON.stringify(said)}\n`);
+  };
+  const show = throttled(options, (bytes) => line("progress", bytes));
+  return {
+    update(bytes) {
+      last = bytes;
+      show(bytes);
+    },
+    end: () => line("end", last),
+  };
+}
+
+const CLEAR_LINE = "\r\u001b[K";
+
+function counter({ stderr }: Io, options: ProgressOptions): Progress {
+  let shown = "";
+  const show = throttled(options, (bytes, elapsedMs) => {
+    shown = `${options.label}  ${formatBytes(bytes)}  ${formatRate(bytes, elapsedMs)}`;
+    stderr.write(CLEAR_LINE + shown);
+  });
+  return {
+    update: show,
+    end: () => {
+      if (shown !== "") stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+async function barOf(io: Io, options: ProgressOptions): Promise<Progress> {
+  const { label, totalBytes = 0 } = options;
+  const { SingleBar } = await import("cli-progress");
+  const bar = new SingleBar({
+    stream: io.stderr,
+    format: `${label}  [{bar}]  {percentage}%  {done}/{whole}  {rate}  eta {left}`,
+    barCompleteChar: "=",
+    barIncompleteChar: " ",
+    barsize: 24,
+    fps: 10,
+    clearOnComplete: true,
+    hideCursor: true,
+    linewrap: false,
+    gracefulExit: false, // signals are ours
+  });
+  let started: "not yet" | "started" = "not yet";
+  const show = throttled(options, (bytes, elapsedMs) => {
+    const payload = {
+      done: formatBytes(bytes),
+      whole: formatBytes(totalBytes),
+      rate: formatRate(bytes, elapsedMs),
+      left: bytes === 0 ? "?" : formatMs((elapsedMs / bytes) * (totalBytes - bytes)),
+    };
+    if (started === "not yet") {
+      started = "started";
+      bar.start(totalBytes, bytes, payload);
+    } else bar.update(bytes, payload);
+  });
+  return {
+    update: show,
+    end: () => {
+      if (started === "started") bar.stop();
+    },
+  };
+}

@@ -1,0 +1,125 @@
+// From a URI and options to what a connection needs. Options beat the URI, which beats the defaults.
+
+import { DISCOVERY_NQN } from "@nvmeof/codec";
+import type { ControllerOptions, HostIdentity } from "@nvmeof/core";
+import type { ConnectOptions } from "@nvmeof/bdev/nvme";
+import { tcp } from "@nvmeof/transport/node";
+import { type Address, parseAddress } from "./address.ts";
+import { usage } from "./errors.ts";
+import type { ConnectionOptions, NamespaceOptions } from "./options.ts";
+
+/** Where to connect to: complete. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly subsystemNqn: string;
+  readonly nsid: number | undefined;
+  readonly hostNqn: string | undefined;
+  readonly hostId: string | undefined;
+}
+
+/** The usual ports of NVMe/TCP. */
+export const IO_PORT = 4420;
+export const DISCOVERY_PORT = 8009;
+
+const nowhere: Omit<Address, "host"> & { host: string | undefined } = {
+  host: undefined,
+  port: undefined,
+  subsystemNqn: undefined,
+  nsid: undefined,
+  hostNqn: undefined,
+  hostId: undefined,
+};
+
+type Given = Partial<NamespaceOptions>;
+
+/** The discovery controller that is meant. */
+export function discoveryEndpoint(uri: string | undefined, options: Given): Endpoint {
+  const said = merged(uri, options);
+  if (said.subsystemNqn !== undefined && said.subsystemNqn !== DISCOVERY_NQN) {
+    throw usage(
+      `discover asks a discovery controller, and not ${said.subsystemNqn}`,
+      "Leave out the NQN.",
+    );
+  }
+  return { ...said, port: said.port ?? DISCOVERY_PORT, subsystemNqn: DISCOVERY_NQN };
+}
+
+/** The subsystem that is meant. */
+export function subsystemEndpoint(uri: string | undefined, options: Given): Endpoint {
+  const { subsystemNqn, ...said } = merged(uri, options);
+  if (subsystemNqn === undefined) {
+    throw usage(
+      "which subsystem? The address does not say its NQN",
+      "Append it (nvme+tcp://host:4420/nqn…) or give -n; `nvmeof discover` lists them.",
+    );
+  }
+  return { ...said, port: said.port ?? IO_PORT, subsystemNqn };
+}
+
+function merged(
+  uri: string | undefined,
+  options: Given,
+): Omit<Endpoint, "port" | "subsystemNqn"> & Pick<Address, "port" | "subsystemNqn"> {
+  const said = uri === undefined ? nowhere : parseAddress(uri);
+  const host = options.traddr ?? said.host;
+  if (host === undefined) {
+    throw usage(
+      "where? Neither an address nor -a was given",
+      "Write nvme+tcp://host:port, or -t tcp -a host -s port.",
+    );
+  }
+  return {
+    host: host.replace(/^\[(.*)\]$/, "$1"),
+    port: options.trsvcid ?? said.port,
+    subsystemNqn: options.nqn ?? said.subsystemNqn,
+    nsid: options.namespaceId ?? said.nsid,
+    hostNqn: options.hostnqn ?? said.hostNqn,
+    hostId: options.hostid ?? said.hostId,
+  };
+}
+
+/** Identify and the like: people do not wait for a minute. */
+const ADMIN_TIMEOUT_MS = 10_000;
+const RECONNECT_DELAY_MS = 2_000;
+
+/** What `openController` takes, but for the signal. */
+export function controllerOptions(
+  endpoint: Endpoint,
+  identity: HostIdentity,
+  options: ConnectionOptions,
+): ControllerOptions {
+  const { host, port, subsystemNqn } = endpoint;
+  const { connectTimeout, retries } = options;
+  const lossMs = retries ? options.ctrlLossTmo : 0;
+  return {
+    ...identity,
+    transport: tcp({
+      host,
+      port,
+      headerDigest: options.hdrDigest ?? false,
+      dataDigest: options.dataDigest ?? false,
+    }),
+    subsystemNqn,
+    ioQueues: options.nrIoQueues,
+    queueEntries: options.queueSize,
+    keepAliveTimeoutMs: options.keepAliveTmo,
+    ioTimeoutMs: options.ioTimeout,
+    adminTimeoutMs: ADMIN_TIMEOUT_MS,
+    // What waits for a connection waits as long as there is hope for one.
+    reconnect: { delayMs: Math.min(RECONNECT_DELAY_MS, lossMs), fastFailMs: lossMs, lossMs },
+    ...(connectTimeout === undefined
+      ? {}
+      : { connectTimeoutMs: connectTimeout, fabricsTimeoutMs: connectTimeout }),
+  };
+}
+
+/** What `connect` takes, but for the signal. */
+export const connectOptions = (
+  endpoint: Endpoint,
+  identity: HostIdentity,
+  options: ConnectionOptions,
+): ConnectOptions => ({
+  ...controllerOptions(endpoint, identity, options),
+  ...(options.retries ? {} : { retry: { samePathMax: 0, switchesMax: 0 } }),
+});

@@ -1,0 +1,76 @@
+// `connect`: the whole way to a live controller and back, with what the controller says of itself.
+
+import { versionText } from "@nvmeof/codec";
+import type { ControllerFacts, ControllerHandle } from "@nvmeof/core";
+import type { Verb } from "../context.ts";
+import type { TargetOptions } from "../options.ts";
+import { withController } from "../session.ts";
+import { facts } from "../table.ts";
+import { subsystemEndpoint } from "../target-options.ts";
+import { formatBytes, formatMs } from "../units.ts";
+
+interface Found {
+  readonly facts: ControllerFacts;
+  readonly ioQueues: number;
+  readonly nsids: readonly number[];
+  readonly connectMs: number;
+}
+
+const look =
+  (startMs: number) =>
+  async (handle: ControllerHandle): Promise<Found> => {
+    const connectMs = performance.now() - startMs;
+    const nsids = await handle.namespaceIds();
+    const ioQueues = handle.controller.ioQueues.length;
+    return { facts: handle.facts, ioQueues, nsids, connectMs };
+  };
+
+export const run: Verb<TargetOptions> = async (context, options, uri?: string) => {
+  const endpoint = subsystemEndpoint(uri, options);
+  const { result, close } = await withController(
+    context,
+    endpoint,
+    options,
+    look(performance.now()),
+  );
+  const { identify, cntlid, version, transferBytesMax, keepAliveTimeoutMs } = result.facts;
+  const { nsids, ioQueues, connectMs } = result;
+  const headerDigest = options.hdrDigest ?? false;
+  const dataDigest = options.dataDigest ?? false;
+  const data = {
+    transport: "tcp",
+    traddr: endpoint.host,
+    trsvcid: String(endpoint.port),
+    subnqn: identify.subnqn,
+    cntlid,
+    model: identify.mn,
+    serial: identify.sn,
+    firmware: identify.fr,
+    version: versionText(version),
+    ioQueues,
+    queueSize: options.queueSize,
+    headerDigest,
+    dataDigest,
+    keepAliveTimeoutMs,
+    transferBytesMax,
+    namespaces: nsids,
+    connectMs,
+    close: { totalMs: close.totalMs, shutdown: close.shutdown },
+  };
+  const digests = [headerDigest && "header", dataDigest && "data"].filter(Boolean).join(" and ");
+  const text = (): string =>
+    facts([
+      ["subsystem", identify.subnqn],
+      ["address", `tcp ${endpoint.host} ${endpoint.port}`],
+      ["controller", `${cntlid}, NVMe ${versionText(version)}`],
+      ["model", `${identify.mn}, serial ${identify.sn}, firmware ${identify.fr}`],
+      ["I/O queues", `${ioQueues} of ${options.queueSize} entries`],
+      ["digests", digests === "" ? "none" : digests],
+      ["keep-alive", keepAliveTimeoutMs === 0 ? "off" : formatMs(keepAliveTimeoutMs)],
+      ["transfer", `at most ${formatBytes(transferBytesMax)}`],
+      ["namespaces", nsids.length === 0 ? "none" : nsids.join(", ")],
+      ["connected in", formatMs(connectMs)],
+      ["closed in", `${formatMs(close.totalMs)}, shutdown ${close.shutdown}`],
+    ]);
+  return { data, text };
+};

@@ -1,0 +1,54 @@
+// demo: the self test that people run first.
+
+import { expect, test } from "vitest";
+import { nvmeof, nvmeofJson, start } from "../testing/run.ts";
+
+const small = ["--seconds", "1", "--size", "1M"];
+
+test("as JSON it is one document that says that all is well", async () => {
+  const { data, error, exitCode } = await nvmeofJson(["demo", ...small, "-g", "-G"]);
+  expect(error).toBeNull();
+  expect(exitCode).toBe(0);
+  expect(data).toMatchObject({
+    write: { bytes: 2 ** 20 },
+    verify: { bytes: 2 ** 20, mismatches: 0, first: null },
+    perf: { readBytes: 4096, queueDepth: 32 },
+    destruct: {
+      outstanding: 64,
+      settled: 64,
+      settledWith: { NVME_ERR_CONTROLLER_CLOSED: 64 },
+      boundMs: 2000,
+      close: { shutdown: "not-told" },
+    },
+  });
+  const { perf, destruct } = data as {
+    perf: { iops: number; latency: { p50Us: number; p99Us: number } };
+    destruct: { closedMs: number; timeline: { what: string }[] };
+  };
+  expect(perf.iops).toBeGreaterThan(100);
+  expect(perf.latency.p99Us).toBeGreaterThanOrEqual(perf.latency.p50Us);
+  expect(destruct.closedMs).toBeLessThan(2500);
+  expect(destruct.timeline.map(({ what }) => what)).toContain("64 of 64 reads have settled");
+});
+
+test("for people it tells the story with its times, and ends with the verdict", async () => {
+  const { stdout, stderr, exitCode } = await nvmeof(["demo", ...small]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^ +\d\.\d{3} s {2}verified in .*: 0 mismatches$/m);
+  expect(stdout).toMatch(/^ +\d\.\d{3} s {2}64 of 64 reads have settled$/m);
+  expect(stdout.endsWith("All reads settled, and the close was bounded.\n")).toBe(true);
+});
+
+test("Ctrl-C ends it in order, wherever it is", async () => {
+  const run = start(["demo", "--seconds", "60", "--size", "1M"]);
+  await run.stdout.contains("reading 4096 bytes at random");
+  run.signal("SIGINT");
+  expect(await run.ended).toBe(130);
+  expect(run.stderr.text).toContain("interrupted by SIGINT (NVME_ERR_INTERRUPTED)");
+});
+
+test("a disk of less than a block is refused", async () => {
+  const { error } = await nvmeofJson(["demo", "--size", "100"]);
+  expect(error).toMatchObject({ code: "NVME_ERR_UNALIGNED", exitCode: 2 });
+});

@@ -1,0 +1,4 @@
+// Entry point of @nvmeof/core/testing: a controller that does what a test tells it.
+
+export { type Answer, type ScriptedStep, type SeenCommand, bringUpSteps } from "./command.ts";
+export { type Reply, ScriptedController, type ScriptedOptions } from "./scripted-controller.ts";

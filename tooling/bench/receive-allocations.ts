@@ -1,0 +1,240 @@
+// What receiving a PDU leaves on the heap: must be next to nothing. Sessions take a recorded stream
+// of bytes, again and again; the growth of the heap over each pass is divided by its PDUs.
+//
+//   node tooling/bench/run.mjs receive-allocations     a table
+//   node … receive-allocations.mjs --json              one object per line, for the test
+
+import { DataDirection, DataPdu, PduFlag } from "@nvmeof/codec";
+import { Region } from "@nvmeof/transport";
+import { RawPdus, joined, sqeOf } from "@nvmeof/transport/testing";
+// The sessions are not part of the package's interface; a benchmark may reach behind it.
+import { ControllerSession } from "../../packages/transport/src/tcp/controller-session.ts";
+import { HostSession } from "../../packages/transport/src/tcp/host-session.ts";
+
+/** Chunks in which the stream arrives: no PDU's header is spared from being cut. */
+const CHUNK_BYTES = 262_101;
+/** Payload of one pass at most. */
+const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
+const WARM_UP_PASSES = 30;
+const PASSES = 11;
+
+/** A session that takes the same bytes any number of times. */
+interface Subject {
+  readonly name: string;
+  readonly stream: Region;
+  readonly pdus: number;
+  /** Puts the session where the stream begins. Not measured. */
+  prepare(): void;
+  receive(start: number, end: number): void;
+  /** Data that a PDU carries at most. */
+  readonly dataBytes: number;
+  /** Commands that have been settled or have arrived, to see that all of it was done. */
+  readonly done: () => number;
+  readonly commands: number;
+}
+
+interface Shape {
+  readonly headerDigest: boolean;
+  readonly dataDigest: boolean;
+}
+
+const plain: Shape = { headerDigest: false, dataDigest: false };
+const digests: Shape = { headerDigest: true, dataDigest: true };
+
+/** Everything that the session sends goes nowhere. */
+function empty(session: HostSession | ControllerSession): void {
+  session.pump();
+  while (!session.out.isEmpty) {
+    session.out.take();
+    session.out.drained();
+    session.pump();
+  }
+}
+
+/** A host that reads; the stream holds the answers. */
+function hostReads(name: string, shape: Shape, bytes: number, success: boolean): Subject {
+  const commands = Math.min(4096, PAYLOAD_BYTES_MAX / bytes);
+  const pdus = new RawPdus(shape);
+  let done = 0;
+  const session = new HostSession(
+    { qid: 1, slots: commands, inCapsuleBytes: 8192, pda: 0, ...shape },
+    {
+      opened: () => {},
+      completed: () => void done++,
+      lost: (error) => {
+        throw error;
+      },
+    },
+    1e9,
+  );
+  const initialise = new Region(pdus.icResp());
+  session.receive(initialise, 0, initialise.bytes.length, 0);
+  const data = new Uint8Array(bytes).fill(0x5a);
+  const answers: Uint8Array[] = [];
+  // Answered in another order than asked, as reads from a disk are.
+  for (let i = 0; i < commands; i++) {
+    const cid = (i * 1_237) % commands;
+    const flags = pdus.digestFlags(true) | PduFlag.Last | (success ? PduFlag.Success : 0);
+    answers.push(pdus.c2hData({ cccid: cid }, { data, flags }));
+    if (!success) answers.push(pdus.capsuleResp({ cid }));
+  }
+  const sqe = sqeOf({ opc: 2 });
+  const buffers = Array.from({ length: commands }, () => new Uint8Array(bytes));
+  const stream = new Region(joined(...answers));
+  return {
+    name,
+    dataBytes: bytes,
+    stream,
+    pdus: answers.length,
+    commands,
+    prepare: () => {
+      for (const [cid, buffer] of buffers.entries()) {
+        session.submit(cid, sqe, DataDirection.ToHost, buffer);
+      }
+      empty(session);
+    },
+    receive: (start, end) => session.receive(stream, start, end, 0),
+    done: () => done,
+  };
+}
+
+/** A controller that takes commands; the stream holds them, with their data if they have any. */
+function controllerTakes(name: string, shape: Shape, bytes: number, inCapsule: boolean): Subject {
+  const commands = Math.min(4096, PAYLOAD_BYTES_MAX / Math.max(bytes, 1));
+  const pdus = new RawPdus(shape);
+  const tags = new Uint16Array(commands);
+  let arrived = 0;
+  let done = 0;
+  let fetched = 0;
+  const session = new ControllerSession(
+    { pda: 0, h2cDataBytesMax: 131_072, inCapsuleBytes: 8192, ...shape },
+    {
+      opened: () => {},
+      command: (tag) => {
+        tags[arrived++] = tag;
+        if (inCapsule) done++;
+      },
+      fetched: () => {
+        fetched++;
+        done++;
+      },
+      lost: (error) => {
+        throw error;
+      },
+    },
+    1e9,
+  );
+  const initialise = new Region(pdus.icReq());
+  session.receive(initialise, 0, initialise.bytes.length, 0);
+  session.configure(commands, false, 8192);
+  const data = bytes === 0 ? undefined : new Uint8Array(bytes).fill(0x5a);
+  const sgl = { sglId: inCapsule && bytes > 0 ? 1 : 0x5a, sglLength: bytes };
+  const capsules = Array.from({ length: commands }, (_, cid) =>
+    pdus.capsuleCmd(
+      { opc: bytes === 0 ? 2 : 1, cid, ...sgl },
+      { data: inCapsule ? data : undefined },
+    ),
+  );
+  const answer = (): void => {
+    for (let i = 0; i < arrived; i++) session.respond(tags[i] ?? 0, 0, 0, 0);
+    arrived = 0;
+    empty(session);
+  };
+  if (inCapsule) {
+    const stream = new Region(joined(...capsules));
+    const receive = (start: number, end: number): void => session.receive(stream, start, end, 0);
+    return {
+      name,
+      dataBytes: bytes,
+      stream,
+      pdus: commands,
+      commands,
+      prepare: answer,
+      receive,
+      done: () => done,
+    };
+  }
+  const ask = new Region(joined(...capsules));
+  const buffers = Array.from({ length: commands }, () => new Uint8Array(bytes));
+  const answers = capsules.map((_, cid) => pdus.h2cData({ cccid: cid }, { data }));
+  const stream = new Region(joined(...answers));
+  const prepare = (): void => {
+    if (fetched > 0) answer();
+    session.receive(ask, 0, ask.bytes.length, 0);
+    for (const [cid, buffer] of buffers.entries()) {
+      session.fetch(tags[cid] ?? 0, buffer, 0);
+      const base = cid * (answers[0]?.length ?? 0);
+      DataPdu.ttag.set(stream.view, base, (tags[cid] ?? 0) + 1);
+    }
+    empty(session);
+  };
+  const receive = (start: number, end: number): void => session.receive(stream, start, end, 0);
+  return {
+    name,
+    dataBytes: bytes,
+    stream,
+    pdus: commands,
+    commands,
+    prepare,
+    receive,
+    done: () => done,
+  };
+}
+
+/** Growth of the heap over one pass, bytes. */
+function pass(subject: Subject, measured: boolean): number {
+  subject.prepare();
+  const { length } = subject.stream.bytes;
+  const before = subject.done();
+  if (measured) globalThis.gc?.();
+  const usedBefore = process.memoryUsage().heapUsed;
+  for (let at = 0; at < length; at += CHUNK_BYTES) {
+    subject.receive(at, Math.min(length, at + CHUNK_BYTES));
+  }
+  const grown = process.memoryUsage().heapUsed - usedBefore;
+  if (subject.done() - before !== subject.commands)
+    throw new Error(`${subject.name}: not all done`);
+  return grown;
+}
+
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+/** What measuring costs by itself. */
+function overhead(): number {
+  const samples: number[] = [];
+  for (let i = 0; i < PASSES; i++) {
+    const before = process.memoryUsage().heapUsed;
+    samples.push(process.memoryUsage().heapUsed - before);
+  }
+  return median(samples);
+}
+
+function measured(subject: Subject): number {
+  for (let i = 0; i < WARM_UP_PASSES; i++) pass(subject, false);
+  const samples = Array.from({ length: PASSES }, () => pass(subject, true));
+  return Math.max(0, median(samples) - overhead()) / subject.pdus;
+}
+
+const subjects: (() => Subject)[] = [
+  () => hostReads("host, 4 KiB reads, C2HData and CapsuleResp", plain, 4096, false),
+  () => hostReads("host, 4 KiB reads, C2HData with SUCCESS", plain, 4096, true),
+  () => hostReads("host, 4 KiB reads, both digests", digests, 4096, false),
+  () => hostReads("host, 128 KiB reads, C2HData and CapsuleResp", plain, 131_072, false),
+  () => hostReads("host, 128 KiB reads, both digests", digests, 131_072, false),
+  () => controllerTakes("controller, reads asked for", plain, 0, true),
+  () => controllerTakes("controller, 4 KiB writes in the capsule", plain, 4096, true),
+  () => controllerTakes("controller, 4 KiB writes in the capsule, digests", digests, 4096, true),
+  () => controllerTakes("controller, 128 KiB writes, H2CData", plain, 131_072, false),
+];
+
+if (globalThis.gc === undefined) throw new Error("wants --expose-gc: use tooling/bench/run.mjs");
+const json = process.argv.includes("--json");
+if (!json) console.log("bytes left on the heap by receiving, per PDU\n");
+for (const make of subjects) {
+  const subject = make();
+  const { name, dataBytes } = subject;
+  const bytesPerPdu = measured(subject);
+  if (json) console.log(JSON.stringify({ name, dataBytes, bytesPerPdu }));
+  else console.log(`${bytesPerPdu.toFixed(2).padStart(8)} bytes per PDU   ${name}`);
+}
