@@ -62,7 +62,7 @@ async function destruct() {
   const channels = [device.openChannel(), device.openChannel()];
   say("connected");
   await told("paused");
-  const settled = new Array(128).fill(0);
+  const settled = Array.from({ length: 128 }, () => 0);
   for (let i = 0; i < 128; i++) {
     const data = new Uint8Array(device.blockBytes);
     const request = { op: BlockOp.Read, lba: i, blockCount: 1, data };

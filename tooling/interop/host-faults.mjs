@@ -110,24 +110,31 @@ async function until(sufferer, wanted, what, seconds = 60) {
 }
 
 export async function pathComesAndGoes({ report, target, nqn }) {
-  await report.check(`a path removed and returned ${ROUNDS} times under verified writes`, async () => {
-    const [first, second] = target.ports;
-    let facts;
-    await suffering(["failover", `${first},${second}`, nqn], report.log, async (sufferer) => {
-      await sufferer.says("running", 60);
-      for (let round = 0; round < ROUNDS; round++) {
-        const { requests } = await sufferer.ask();
-        await target.run(`tgt port-down ${first}`);
-        await until(sufferer, ({ states }) => states.some((state) => state !== "live"), "loss");
-        await until(sufferer, (now) => now.requests > requests + 100, "writes by the other path");
-        await target.run(`tgt port-up ${first}`);
-        await until(sufferer, ({ states }) => states.every((state) => state === "live"), "return");
-      }
-      sufferer.tell("stop");
-      facts = await sufferer.says("done", 60);
-    });
-    must(facts.errors === 0, `${facts.errors} errors, the first: ${facts.firstError}`);
-    must(facts.mismatches === 0, `${facts.mismatches} mismatches`);
-    return `${facts.requests} requests, longest stall ${Math.round(facts.longestStallMs)} ms`;
-  });
+  await report.check(
+    `a path removed and returned ${ROUNDS} times under verified writes`,
+    async () => {
+      const [first, second] = target.ports;
+      let facts;
+      await suffering(["failover", `${first},${second}`, nqn], report.log, async (sufferer) => {
+        await sufferer.says("running", 60);
+        for (let round = 0; round < ROUNDS; round++) {
+          const { requests } = await sufferer.ask();
+          await target.run(`tgt port-down ${first}`);
+          await until(sufferer, ({ states }) => states.some((state) => state !== "live"), "loss");
+          await until(sufferer, (now) => now.requests > requests + 100, "writes by the other path");
+          await target.run(`tgt port-up ${first}`);
+          await until(
+            sufferer,
+            ({ states }) => states.every((state) => state === "live"),
+            "return",
+          );
+        }
+        sufferer.tell("stop");
+        facts = await sufferer.says("done", 60);
+      });
+      must(facts.errors === 0, `${facts.errors} errors, the first: ${facts.firstError}`);
+      must(facts.mismatches === 0, `${facts.mismatches} mismatches`);
+      return `${facts.requests} requests, longest stall ${Math.round(facts.longestStallMs)} ms`;
+    },
+  );
 }

@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "./cli.mjs";
 import { digests } from "./digests.mjs";
+import { destructWhilePaused, pathComesAndGoes } from "./host-faults.mjs";
 import { HostChecks } from "./host-against-kernel-target.mjs";
 import { KernelHostChecks, loopback } from "./kernel-host-against-serve.mjs";
 import { Guest } from "./peer.mjs";
 
 const mib = 2 ** 20;
 const freePorts = ["--port", "0", "--discovery-port", "0"];
+/** What target.sh makes. */
+const interopNqn = "nqn.2024-01.org.example:linux:interop";
 
 /** Boots a guest, as a check of its own; `undefined` if it does not come up. */
 async function guestOf({ report, kernel }, mode, ...args) {
@@ -26,9 +29,13 @@ async function guestOf({ report, kernel }, mode, ...args) {
 /** Our host against the kernel's target. */
 export async function ourHost(run) {
   const config = fileURLToPath(new URL("target.sh", import.meta.url));
-  const target = await guestOf(run, "target", ...freePorts, "--config", config);
+  const ports = ["--port", "0,0", "--discovery-port", "0"];
+  const target = await guestOf(run, "target", ...ports, "--config", config);
   if (target === undefined) return;
   await new HostChecks({ ...run, target }).run();
+  run.report.group("our host while the kernel's target fails");
+  await destructWhilePaused({ ...run, target, nqn: interopNqn });
+  await pathComesAndGoes({ ...run, target, nqn: interopNqn });
   target.stop();
 }
 

@@ -1,6 +1,7 @@
 // What every scenario must end in: each request settled once, nothing left behind, the name free.
 // Read first: reliability-anchors.md §4.2, I1, I2, I11 and I20.
 
+import { AnaState } from "@nvmeof/codec";
 import type { CloseReport } from "@nvmeof/core";
 import { expect } from "vitest";
 import type { Watched, World } from "./world.ts";
@@ -64,6 +65,9 @@ export async function expectCleanEnd(world: World): Promise<CloseReport[]> {
 export async function expectAttachable(world: World): Promise<void> {
   for (const port of world.ports) port.heal();
   world.target.thaw();
+  for (const { anaGroup } of world.subsystem.namespaces) {
+    world.subsystem.setAnaState({ group: anaGroup, state: AnaState.Optimized });
+  }
   await world.attach(0);
   const channel = world.group.devices[0]!.openChannel();
   const read = world.submit(channel);

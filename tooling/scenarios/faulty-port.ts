@@ -60,7 +60,7 @@ export class Link {
   /** A reset that both ends see. */
   reset(): void {
     const error = new TransportError("connection-lost", "the network reset the connection");
-    this.toHost.ended(error);
+    this.toHost.breaks(error);
     this.host.reset();
   }
 

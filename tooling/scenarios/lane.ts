@@ -94,6 +94,14 @@ export class Lane implements ByteStreamHandler {
     this.#pump();
   }
 
+  /** The connection has broken: what is under way is lost, the news of it arrives in any weather. */
+  breaks(error: NvmeofError): void {
+    if (this.#phase === "over") return;
+    this.stop();
+    this.#over();
+    this.#inner.ended(error);
+  }
+
   /** Nothing arrives any more: its user has ended the stream by himself. */
   stop(): void {
     this.#phase = "over";

@@ -5,13 +5,20 @@ import { memoryDevice } from "@nvmeof/bdev";
 import { Rank } from "@nvmeof/bdev/nvme";
 import { AnaGroupDescriptor, AnaState, PduType, Status } from "@nvmeof/codec";
 import { expect, test } from "vitest";
-import { Wire, asked, ends, obedientWorld, only, times, wired } from "./parity-support.ts";
+import {
+  Wire,
+  asked,
+  bringsAnaLog,
+  ends,
+  obedientWorld,
+  only,
+  times,
+  wired,
+} from "./parity-support.ts";
 import { BLOCK_BYTES, World } from "./world.ts";
 
 /** ANATT that our target promises. */
 const TRANSITION_MS = 10_000;
-/** The log of a target with 128 groups and 1,024 namespaces. */
-const LOG_BYTES = 16 + 128 * 32 + 1024 * 4;
 
 /** Lets the state of group 1 change, everywhere or at one port, and the host hear of it. */
 function setAna(world: World, state: AnaState, port?: number): void {
@@ -32,8 +39,8 @@ async function onWire() {
 /** Answers to Get Log Page of the ANA log, from now on. */
 function logsRead(wire: Wire): () => number {
   let count = 0;
-  wire.alter = ({ dataBytes }) => {
-    if (dataBytes === LOG_BYTES) count++;
+  wire.alter = (pdu) => {
+    if (bringsAnaLog(pdu)) count++;
   };
   return () => count;
 }
@@ -219,8 +226,8 @@ test("parity X5: a read of the log that a reset cuts off is made good by the res
 
 test("parity X5: a log that cannot be read leaves the path as a last resort, until it can be", async () => {
   const { world, wire, path } = await onWire();
-  wire.alter = ({ dataBytes }, log) => {
-    if (dataBytes === LOG_BYTES) AnaGroupDescriptor.anagrpid.set(log, 16, 0);
+  wire.alter = (pdu, log) => {
+    if (bringsAnaLog(pdu)) AnaGroupDescriptor.anagrpid.set(log, 16, 0);
   };
   expect(await world.run(asked(only(world.group), "reset"))).toBeUndefined();
   world.clock.settle();

@@ -2,6 +2,8 @@
 // Read first: docs/parity.md, rows X1 to X9; DESIGN.md §4 "Close"; packages/core/src/close.ts.
 
 import { BlockOp } from "@nvmeof/bdev";
+import { Fes, PduType } from "@nvmeof/codec";
+import { RawPdus } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import {
   Wire,
@@ -229,4 +231,42 @@ test("parity X9: a user who never closes anything holds dead handles, and nothin
   // The name is free at once.
   await world.attach();
   expect(world.device().name).toBe(device.name);
+});
+
+test("parity D1: a peer that gives up a connection with a TermReq has lost it, at once", async () => {
+  const world = new World();
+  const wire = new Wire(world);
+  await world.run(world.group.attach(wired(world, wire)));
+  const states = statesOf(only(world.group));
+  world.target.freeze();
+  const reads = world.reads(world.device().openChannel(), 4);
+  world.clock.settle();
+  wire.inject(1, new RawPdus().termReq(PduType.C2HTermReq, Fes.SequenceError));
+  world.clock.settle();
+  expect(states).toEqual(["recovering"]);
+  world.target.thaw();
+  world.clock.settle();
+  expect(ends(reads)).toEqual(times(4, "ok"));
+  expect(world.clock.nowMs()).toBe(0);
+});
+
+test("parity D2: controllers of one process have options of their own", async () => {
+  const world = new World({ ports: 2 });
+  const reconnect = { delayMs: 1_000, jitter: 0, fastFailMs: 0, lossMs: 3_000 };
+  await world.run(world.group.attach({ ...world.controllerOptions([0]), reconnect }));
+  await world.run(
+    world.group.attach({
+      ...world.controllerOptions([1]),
+      reconnect: { ...reconnect, lossMs: 30_000 },
+    }),
+  );
+  const [first, second] = world.group.controllers.map(({ controller }) => controller);
+  for (const port of world.ports) {
+    port.refuse();
+    port.reset();
+  }
+  world.clock.advance(3_000);
+  expect([first!.state, second!.state]).toEqual(["closed", "waiting"]);
+  world.clock.advance(27_000);
+  expect(second!.state).toBe("closed");
 });

@@ -2,11 +2,12 @@
 // Read first: docs/parity.md, which lists the rows; packages/bdev/src/nvme/retry.ts.
 
 import { BlockOp } from "@nvmeof/bdev";
-import { IdentifyController, Status } from "@nvmeof/codec";
+import { Cns, IdentifyController, IdentifyControllerNvm, Status } from "@nvmeof/codec";
 import { expect, test } from "vitest";
 import {
   Wire,
-  alterPage,
+  alterIdentify,
+  asked,
   ends,
   isFinal,
   obedientWorld,
@@ -185,7 +186,7 @@ async function delaying(ports: number) {
   });
   for (let at = 0; at < ports; at++) {
     const wire = new Wire(world, at);
-    alterPage(wire, 0, (identify) => {
+    alterIdentify(wire, Cns.Controller, (identify) => {
       IdentifyController.crdt1.set(identify, 0, 10);
       IdentifyController.crdt2.set(identify, 0, 20);
       IdentifyController.crdt3.set(identify, 0, 30);
@@ -268,6 +269,36 @@ test.each([
       next += piece.blockCount;
     }
     expect(next).toBe(blockCount);
+  },
+);
+
+test.each([
+  ["WriteZeroes", BlockOp.WriteZeroes, 16],
+  ["Verify", BlockOp.Verify, 32],
+  ["Deallocate", BlockOp.Deallocate, 10],
+] as const)(
+  "parity 57: no %s is larger than the controller says, after a reset as before it",
+  async (_name, op, most) => {
+    const { world, disk } = obedientWorld();
+    const wire = new Wire(world);
+    alterIdentify(wire, Cns.CommandSetController, (limits) => {
+      // Powers of two, in pages of 4 KiB, and a number of blocks.
+      IdentifyControllerNvm.wzsl.set(limits, 0, 1);
+      IdentifyControllerNvm.vsl.set(limits, 0, 2);
+      IdentifyControllerNvm.dmrsl.set(limits, 0, 10);
+    });
+    await world.run(world.group.attach(wired(world, wire)));
+    const channel = world.device().openChannel();
+    for (let turn = 0; turn < 2; turn++) {
+      disk.seen.length = 0;
+      const request = world.submit(channel, { op, lba: 7, blockCount: 100 });
+      world.clock.settle();
+      expect(ends([request])).toEqual(["ok"]);
+      const sizes = disk.seen.map(({ blockCount }) => blockCount);
+      expect(Math.max(...sizes)).toBe(most);
+      expect(sizes.reduce((sum, size) => sum + size)).toBe(100);
+      await world.run(asked(only(world.group), "reset"));
+    }
   },
 );
 

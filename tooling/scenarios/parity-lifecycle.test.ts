@@ -1,7 +1,10 @@
 // Parity with SPDK's unit tests: one controller from its attach to its end, and resets on the way.
 // Read first: docs/parity.md, which lists the rows; DESIGN.md §4.
 
+import { BlockOp, memoryDevice } from "@nvmeof/bdev";
 import { NvmeGroup } from "@nvmeof/bdev/nvme";
+import { Cns } from "@nvmeof/codec";
+import { identifyBuffer, identifyCommand } from "@nvmeof/core";
 import { expect, test } from "vitest";
 import {
   Wire,
@@ -14,7 +17,7 @@ import {
   times,
   wired,
 } from "./parity-support.ts";
-import { World } from "./world.ts";
+import { BLOCK_BYTES, World } from "./world.ts";
 
 const BOUND_MS = 2_000;
 
@@ -115,6 +118,52 @@ test("parity 04: a delete ends what is in flight on both channels, without a res
   expect(world.ports[0]!.connections).toBe(0);
   expect(ends(reads)).toEqual(times(16, "NVME_ERR_CONTROLLER_CLOSED"));
   expect(reads.every(isFinal)).toBe(true);
+});
+
+test("parity 04: a delete lets a peer that answers finish what it has", async () => {
+  const latencyMs = 100;
+  const world = new World({
+    disk: (clock, name, blockCount) =>
+      memoryDevice({ name, clock, blockBytes: BLOCK_BYTES, blockCount, latencyMs }),
+  });
+  await world.attach();
+  const reads = world.reads(world.device().openChannel(), 16);
+  world.clock.settle();
+  const [report] = await world.run(world.group.close());
+  expect(ends(reads)).toEqual(times(16, "ok"));
+  expect(report).toMatchObject({ abortedCommands: 0, shutdown: "complete" });
+  expect(report!.phasesMs.drain).toBe(latencyMs);
+});
+
+test("parity 04: users hear of the removal before the first of their requests fails", async () => {
+  const world = new World();
+  await world.attach();
+  const device = world.device();
+  const order: string[] = [];
+  device.observe(({ type }) => order.push(type));
+  world.target.freeze();
+  const data = new Uint8Array(BLOCK_BYTES);
+  const request = { op: BlockOp.Read, lba: 0, blockCount: 1, data };
+  device.openChannel().submit(request, () => order.push("failed"));
+  world.clock.settle();
+  await world.run(world.group.close());
+  world.clock.settle();
+  expect(order).toEqual(["removed", "failed"]);
+});
+
+test("parity 04: an admin command that is in flight ends with the delete as well", async () => {
+  const world = new World();
+  const { controller } = await world.attach();
+  world.target.freeze();
+  const errors: (string | undefined)[] = [];
+  for (let command = 0; command < 40; command++) {
+    const identify = identifyCommand(Cns.Controller, identifyBuffer());
+    controller.admin(identify, (error) => errors.push(error?.code));
+  }
+  world.clock.settle();
+  await world.run(world.group.close());
+  world.clock.settle();
+  expect(errors).toEqual(times(40, "NVME_ERR_CONTROLLER_CLOSED"));
 });
 
 test("parity 07: a second reset joins the first, and shares its success", async () => {

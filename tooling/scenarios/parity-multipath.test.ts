@@ -12,7 +12,7 @@ import {
 } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import { expect, test } from "vitest";
-import { Wire, asked, ends, impostor, obedientWorld, times, wired } from "./parity-support.ts";
+import { Wire, asked, impostor, obedientWorld, wired } from "./parity-support.ts";
 import { World } from "./world.ts";
 
 const passive: PathPolicy = { mode: "active-passive" };

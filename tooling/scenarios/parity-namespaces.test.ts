@@ -3,15 +3,21 @@
 
 import { type MemoryDevice, memoryDevice } from "@nvmeof/bdev";
 import { type NamespaceIdentity, NvmeGroup, identityDifference } from "@nvmeof/bdev/nvme";
-import { AnaState } from "@nvmeof/codec";
+import { AnaState, Cns, lbaFormatOffset } from "@nvmeof/codec";
 import { Target } from "@nvmeof/target";
 import { expect, test } from "vitest";
-import { Wire, alterPage, asked, ends, impostor, only, statesOf, wired } from "./parity-support.ts";
+import {
+  Wire,
+  alterIdentify,
+  asked,
+  bringsAnaLog,
+  ends,
+  impostor,
+  only,
+  statesOf,
+  wired,
+} from "./parity-support.ts";
 import { BLOCK_BYTES, NQN, World } from "./world.ts";
-
-/** Answers of 4,096 bytes of an attach: Identify Controller, the list, and then of NSID 1 … */
-const NAMESPACE_PAGE = 2;
-const DESCRIPTORS_PAGE = 3;
 
 const diskOf = (world: World, name: string, blockCount = 64): MemoryDevice =>
   memoryDevice({ name, clock: world.clock, blockBytes: BLOCK_BYTES, blockCount });
@@ -55,8 +61,11 @@ test("parity 08: a namespace of a format that is not supported leaves the contro
   const world = new World({ namespaces: [64, 64] });
   const events = eventsOf(world.group);
   const wire = new Wire(world);
-  // The first LBA format, at 128, begins with the bytes of metadata per block.
-  alterPage(wire, NAMESPACE_PAGE, (identify) => identify.setUint16(128, 8, true));
+  let answers = 0;
+  alterIdentify(wire, Cns.Namespace, (identify) => {
+    // Of the first namespace only: its first LBA format begins with the bytes of metadata per block.
+    if (answers++ === 0) identify.setUint16(lbaFormatOffset(0), 8, true);
+  });
   await world.run(world.group.attach(wired(world, wire)));
   expect(only(world.group).state).toBe("live");
   expect(events).toEqual(["path-refused 1", "device-added nvme0n2"]);
@@ -66,7 +75,7 @@ test("parity 09: a connection that is lost during the attach is made again, and 
   const world = new World();
   const wire = new Wire(world);
   let lost = 0;
-  wire.fateOf = ({ dataBytes }) => (dataBytes > 4096 && lost++ === 0 ? "reset" : "arrives");
+  wire.fateOf = (pdu) => (bringsAnaLog(pdu) && lost++ === 0 ? "reset" : "arrives");
   const path = await world.run(world.group.attach(wired(world, wire)));
   expect(lost).toBe(2);
   expect(path.controller.state).toBe("live");
@@ -223,7 +232,7 @@ test("parity 45: a namespace that nothing tells from another one has a path of i
   const events = eventsOf(world.group);
   for (const at of [0, 1]) {
     const wire = new Wire(world, at);
-    alterPage(wire, DESCRIPTORS_PAGE, (descriptors) => descriptors.setUint32(0, 0));
+    alterIdentify(wire, Cns.NamespaceDescriptors, (descriptors) => descriptors.setUint32(0, 0));
     await world.run(world.group.attach(wired(world, wire)));
   }
   expect(events).toEqual(["device-added nvme0n1", "path-refused 1"]);

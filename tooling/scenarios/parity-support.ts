@@ -2,7 +2,7 @@
 // Read first: world.ts and faulty-port.ts, which these stand beside; byte-stream.ts of the transport.
 
 import {
-  BlockOp,
+  type BlockOp,
   type BlockRequest,
   type BlockSettle,
   type LocalChannel,
@@ -10,19 +10,29 @@ import {
   memoryDevice,
 } from "@nvmeof/bdev";
 import type { NvmeGroup } from "@nvmeof/bdev/nvme";
-import { NvmeofError, PduType } from "@nvmeof/codec";
+import {
+  AdminOpcode,
+  CAPSULE_OFFSET,
+  DataPdu,
+  IdentifyCommand,
+  Lid,
+  NvmeofError,
+  PduType,
+  Sqe,
+} from "@nvmeof/codec";
 import type { Controller, ControllerOptions, State } from "@nvmeof/core";
 import { type NamespaceOptions, Target } from "@nvmeof/target";
 import {
   type ByteStream,
   type ByteStreamHandler,
   type Connector,
-  type Region,
+  Region,
   type StreamOptions,
   type Transport,
   TransportError,
   hostTransport,
 } from "@nvmeof/transport";
+import { joined } from "@nvmeof/transport/testing";
 import { FaultyPort } from "./faulty-port.ts";
 import { BLOCK_BYTES, NQN, type Watched, World, type WorldOptions } from "./world.ts";
 
@@ -33,9 +43,20 @@ export interface WirePdu {
   /** Its number among all PDUs of this wire, from 0. */
   readonly number: number;
   readonly type: number;
-  /** Data that it carries, bytes: 4,096 for Identify, 16 and more for the ANA log. */
+  /** Data that it brings, bytes. */
   readonly dataBytes: number;
+  /** What it brings data for: the opcode, and CNS or LID of the command; -1 for all other PDUs. */
+  readonly opcode: number;
+  readonly selector: number;
 }
+
+/** What a command asks for, as far as `WirePdu` tells it. */
+interface Asked {
+  readonly opcode: number;
+  readonly selector: number;
+}
+
+const NOTHING: Asked = { opcode: -1, selector: -1 };
 
 /** What becomes of a PDU: it arrives, or is lost, or arrives twice, or its connection is reset. */
 export type WireFate = "arrives" | "lost" | "twice" | "reset";
@@ -43,6 +64,8 @@ export type WireFate = "arrives" | "lost" | "twice" | "reset";
 interface WireStream {
   readonly stream: ByteStream;
   readonly handler: ByteStreamHandler;
+  /** Commands that were sent, by CID. */
+  readonly asked: Map<number, Asked>;
   over: "no" | "yes";
 }
 
@@ -84,8 +107,19 @@ export class Wire implements Connector {
         if (this.#end(connection)) handler.ended(error);
       },
     });
-    this.streams.push({ stream, handler, over: "no" });
-    return stream;
+    const asked = new Map<number, Asked>();
+    this.streams.push({ stream, handler, asked, over: "no" });
+    return {
+      remote: stream.remote,
+      write: (pieces) => {
+        noteCommands(pieces, asked);
+        stream.write(pieces);
+      },
+      pause: () => stream.pause(),
+      resume: () => stream.resume(),
+      close: () => stream.close(),
+      reset: () => stream.reset(),
+    };
   }
 
   /** One connection ends with a reset that both ends see; the others go on. */
@@ -97,6 +131,11 @@ export class Wire implements Connector {
     this.#world.clock.defer(() => handler.ended(error));
   }
 
+  /** Lets the host receive bytes that its controller has not sent. */
+  inject(connection: number, bytes: Uint8Array): void {
+    this.streams[connection]!.handler.received(new Region(bytes), 0, bytes.length);
+  }
+
   #end(connection: number): boolean {
     const each = this.streams[connection]!;
     if (each.over === "yes") return false;
@@ -106,13 +145,15 @@ export class Wire implements Connector {
 
   /** Over memory a controller's write arrives whole, so that PDUs need not be put together. */
   #received(connection: number, buffer: Region, start: number, end: number): void {
-    const { handler } = this.streams[connection]!;
+    const { asked, handler } = this.streams[connection]!;
     for (let at = start; at < end;) {
       const pduEnd = at + buffer.view.getUint32(at + 4, true);
       const type = buffer.bytes[at]!;
       const dataAt = at + buffer.bytes[at + 3]!;
       const dataBytes = type === PduType.C2HData ? pduEnd - dataAt : 0;
-      const pdu = { connection, number: this.pdus++, type, dataBytes };
+      const cid = buffer.view.getUint16(at + DataPdu.cccid.offset, true);
+      const of = (dataBytes > 0 ? asked.get(cid) : undefined) ?? NOTHING;
+      const pdu = { connection, number: this.pdus++, type, dataBytes, ...of };
       if (dataBytes > 0) this.alter(pdu, new DataView(buffer.bytes.buffer, dataAt, dataBytes));
       const fate = this.fateOf(pdu);
       if (this.streams[connection]!.over === "yes") return;
@@ -121,6 +162,18 @@ export class Wire implements Connector {
       if (fate === "twice") handler.received(buffer, at, pduEnd);
       at = pduEnd;
     }
+  }
+}
+
+/** A host's write is whole PDUs as well: those that carry commands say what they are for. */
+function noteCommands(pieces: readonly Uint8Array[], asked: Map<number, Asked>): void {
+  const bytes = joined(...pieces);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; at += view.getUint32(at + 4, true)) {
+    if (bytes[at] !== PduType.CapsuleCmd) continue;
+    const sqe = at + CAPSULE_OFFSET;
+    const selector = IdentifyCommand.cns.get(view, sqe);
+    asked.set(Sqe.cid.get(view, sqe), { opcode: Sqe.opc.get(view, sqe), selector });
   }
 }
 
@@ -221,13 +274,16 @@ export function impostor(world: World, namespace: Partial<NamespaceOptions> = {}
   return hostTransport({ address, connector: port, clock: world.hostClock });
 }
 
-/** Changes answer number `wanted` of 4,096 bytes: Identify and its lists, each counted from 0. */
-export function alterPage(wire: Wire, wanted: number, alter: (page: DataView) => void): void {
-  let pages = 0;
-  wire.alter = ({ dataBytes }, data) => {
-    if (dataBytes === 4096 && pages++ === wanted) alter(data);
+/** Changes what controllers say of themselves, or of namespaces, in the structure that `cns` names. */
+export function alterIdentify(wire: Wire, cns: number, alter: (page: DataView) => void): void {
+  wire.alter = ({ opcode, selector }, data) => {
+    if (opcode === AdminOpcode.Identify && selector === cns) alter(data);
   };
 }
+
+/** Whether a PDU brings a piece of the ANA log. */
+export const bringsAnaLog = ({ opcode, selector }: WirePdu): boolean =>
+  opcode === AdminOpcode.GetLogPage && selector === Lid.Ana;
 
 /** The one controller of a group that has one. */
 export function only(group: NvmeGroup): Controller {

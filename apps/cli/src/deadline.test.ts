@@ -14,7 +14,7 @@ test("work that is done in time gives its result", async () => {
 });
 
 test("at the deadline the signal aborts, and the verb's own error gives way to the reason", async () => {
-  const life = new Lifetime(1);
+  const life = new Lifetime(1, 60_000);
   const work = (): Promise<never> =>
     new Promise((_resolve, reject) => {
       life.signal.addEventListener("abort", () => reject(new Error("torn down")));

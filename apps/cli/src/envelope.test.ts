@@ -6,10 +6,16 @@ import { CliError, describeError, errorText, noteCircumstances } from "./errors.
 import { version } from "./version.ts";
 
 test("a result is one document on one line, with every field of the envelope", () => {
-  const data = { nsid: 1, sizeBytes: 2n ** 60n, nguid: Uint8Array.of(0xab, 0), gone: null };
+  const data = {
+    nsid: 1,
+    sizeBytes: 2n ** 60n,
+    nguid: Uint8Array.of(0xab, 0),
+    gone: null,
+    ms: 1.23456,
+  };
   expect(jsonText(envelope("list", data, ["careful"], null), false)).toBe(
     `{"schema":"nvmeof/list","version":1,"tool":"${version}",` +
-      `"data":{"nsid":1,"sizeBytes":"1152921504606846976","nguid":"ab00","gone":null},` +
+      `"data":{"nsid":1,"sizeBytes":"1152921504606846976","nguid":"ab00","gone":null,"ms":1.235},` +
       `"warnings":["careful"],"error":null}\n`,
   );
 });

@@ -1,5 +1,6 @@
 // The one JSON document of a command: schema, version, data, warnings and error, always all of them.
-// Fields are only ever added within a major version. 64-bit values are decimal strings, bytes are hex.
+// Fields are only ever added within a major version. 64-bit values are decimal strings, bytes are hex, and
+// numbers have at most three decimals.
 
 import { hexText } from "@nvmeof/codec";
 import type { ErrorObject } from "./errors.ts";
@@ -28,6 +29,8 @@ export const envelope = (
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
   if (value instanceof Uint8Array) return hexText(value);
+  // Times and rates: more than three decimals are noise.
+  if (typeof value === "number" && !Number.isInteger(value)) return Math.round(value * 1000) / 1000;
   return value;
 }
 

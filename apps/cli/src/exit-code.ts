@@ -128,6 +128,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_NO_NAMESPACE: final("notFound"),
   NVME_ERR_NO_PATH: again("lost"),
   NVME_ERR_NQN: final("usage"),
+  NVME_ERR_NS_CHANGED: final("lost"),
   NVME_ERR_OUTPUT_CLOSED: final("ok"),
   NVME_ERR_OUT_OF_RANGE: final("usage"),
   NVME_ERR_PARSE: final("protocol"),

@@ -55,6 +55,8 @@ export function splitting(device: BlockDevice, options: SplittingOptions): Block
 
 class SplittingDevice extends DelegatingDevice {
   readonly #limits: BlockLimits;
+  /** Limits of the device as they are whenever somebody looks: they may change while it is open. */
+  readonly #limitsNow: BlockLimits = liveLimits(this.device);
   readonly #clock: Pick<Clock, "defer">;
 
   constructor(device: BlockDevice, options: SplittingOptions) {
@@ -72,9 +74,21 @@ class SplittingDevice extends DelegatingDevice {
   }
 
   openChannel(): BlockChannel {
-    return new SplitChannel(this.device.openChannel(), this.device.limits, this, this.#clock);
+    return new SplitChannel(this.device.openChannel(), this.#limitsNow, this, this.#clock);
   }
 }
+
+const liveLimits = (device: BlockDevice): BlockLimits => ({
+  get transferBlocksMax() {
+    return device.limits.transferBlocksMax;
+  },
+  get boundaryBlocks() {
+    return device.limits.boundaryBlocks;
+  },
+  get inflightMax() {
+    return device.limits.inflightMax;
+  },
+});
 
 /** A request as its user submitted it, and what became of its pieces. Reused. */
 interface Whole {
@@ -120,7 +134,7 @@ export class SplitChannel implements BlockChannel {
   #closed: string | undefined;
 
   /**
-   * `limits` are those of `channel`; `target` says what a request may be before it is split, and
+   * `limits` are those of `channel`, looked at for each piece; `target` says what a request may be before it is split, and
    * `clock` settles what is refused because it may not.
    */
   constructor(

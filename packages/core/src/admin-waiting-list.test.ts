@@ -123,6 +123,19 @@ test("what waits is not sent any more once a close was asked for", () => {
   });
 });
 
+test("what waits is not sent by a completion of the turn in which a close is asked for", () => {
+  const { host, clock, send, seen } = setup();
+  host.controller.admin(identify(), () => host.controller.close({}, () => {}));
+  send(INFLIGHT_MAX - 1);
+  send(2);
+  clock.settle();
+  expect(seen()).toHaveLength(INFLIGHT_MAX);
+  // Both answers arrive in one piece: nothing else has its turn in between.
+  for (const command of seen().slice(0, 2)) host.peer.answer(command, { data: identifyBuffer() });
+  clock.settle();
+  expect(seen()).toHaveLength(INFLIGHT_MAX + 1);
+});
+
 test("a command that cannot be built is an error of that command, waiting or not", () => {
   const { host, clock, send, answer } = setup();
   const bad = {

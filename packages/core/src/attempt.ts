@@ -5,7 +5,7 @@ import { type NvmeofError } from "@nvmeof/codec";
 import type { Transport } from "@nvmeof/transport";
 import type { Association, ControllerFacts } from "./association.ts";
 import { bringUp } from "./bring-up.ts";
-import { AbortedError, ConnectRejectedError, UnsupportedError } from "./errors.ts";
+import { ConnectRejectedError, UnsupportedError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
 import { type RunningSequence, runSequence } from "./sequence.ts";
@@ -37,6 +37,7 @@ export function startAttempt(
       if (queue !== undefined) events.expired(queue, cid);
     },
     // Of any queue: one that was ready long ago is missed as much as the one that is being connected.
+    // It comes before the step that it ends has its turn, and says more than that would.
     lost: (error: NvmeofError): void => {
       if (outcome === "known") {
         events.lost(error);
@@ -51,7 +52,7 @@ export function startAttempt(
   const running: RunningSequence = runSequence(options.clock, sequence, (error, facts) => {
     outcome = "known";
     if (error === undefined) events.connected(facts!);
-    else events.failed(reasonOf(error));
+    else events.failed(error);
   });
   return {
     cancel: () => {
@@ -59,13 +60,6 @@ export function startAttempt(
       running.cancel();
     },
   };
-}
-
-/** A command that the loss of its queue ended says so; the loss itself says more. */
-function reasonOf(error: NvmeofError): NvmeofError {
-  return error instanceof AbortedError && error.cause instanceof Error
-    ? (error.cause as NvmeofError)
-    : error;
 }
 
 /** Whether another attempt would be refused just the same. */

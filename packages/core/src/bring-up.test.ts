@@ -4,8 +4,6 @@ import {
   AsyncEventBit,
   Cc,
   ConnectCommand,
-  ConnectData,
-  ConnectResult,
   Csts,
   Fid,
   Property,
@@ -14,9 +12,7 @@ import {
   Status,
   decodeDwords,
   encodeDword,
-  readNqn,
   statusOf,
-  viewOf,
 } from "@nvmeof/codec";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";

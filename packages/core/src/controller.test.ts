@@ -597,12 +597,13 @@ describe("coming back", () => {
     expect(host.clock.armed).toBe(0);
   });
 
-  test("a permanent refusal ends it: the subsystem is gone", () => {
+  test("a permanent refusal ends it when it is repeated: the subsystem is gone", () => {
     const host = live();
     host.peer.facts = { ...host.peer.facts, subsystemNqn: "nqn.2024-01.org.example:other" };
     host.peer.kill();
-    host.clock.settle();
-    expect(host.states).toEqual(["connecting", "live", "recovering", "closing", "closed"]);
+    host.clock.advance(30_000);
+    const attempts = ["recovering", "waiting", "recovering", "waiting", "recovering"];
+    expect(host.states).toEqual(["connecting", "live", ...attempts, "closing", "closed"]);
     expect(host.close().reason).toMatchObject({ code: "NVME_ERR_CONNECT_REJECTED" });
   });
 

@@ -325,8 +325,7 @@ export class Controller {
       },
       failed: (reason) => {
         this.#attempt = undefined;
-        const further = this.#outage.failed(this.#state === "connecting");
-        const event = isPermanent(reason) ? "refused" : further === "another" ? "failed" : further;
+        const event = this.#outage.failed(this.#state === "connecting", isPermanent(reason));
         this.#mailbox.post({ event, reason, holds: isCurrent });
       },
       lost: (reason) => this.#mailbox.post({ event: "lost", reason, holds: isCurrent }),

@@ -150,7 +150,7 @@ export async function discoverAll(
       if (entry.subtype === Subtype.CurrentDiscovery) visited.add(addressOf(entry));
     }
     for (const entry of log.entries) {
-      const key = `${addressOf(entry)} ${entry.subnqn}`;
+      const key = `${addressOf(entry)} ${entry.subtype} ${entry.subnqn}`;
       if (entry.subtype === Subtype.Referral) await follow(entry, depth + 1);
       else if (entries.has(key) || entries.size < RECORDS_MAX) entries.set(key, entry);
     }

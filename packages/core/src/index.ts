@@ -61,6 +61,7 @@ export {
   type CommandResult,
   ControllerHandle,
   type OpenControllerOptions,
+  closed,
   openController,
 } from "./open-controller.ts";
 export type { ControllerOptions, HostIdentity, ResolvedOptions, TimeoutAction } from "./options.ts";

@@ -156,12 +156,23 @@ export class ControllerHandle implements AsyncDisposable {
 
   /** Ends the controller within its bound, whatever the peer does. Never rejects. */
   close(options: CloseOptions = {}): Promise<CloseReport> {
-    return new Promise((resolve) => this.controller.close(options, resolve));
+    return closed(this.controller, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/**
+ * A close as a promise. It resolves a turn of the event loop after the close itself: by then the
+ * platform has let go of its handles, and whoever looks for one that is left finds none.
+ */
+export function closed(controller: Controller, options: CloseOptions = {}): Promise<CloseReport> {
+  const { clock } = controller.options;
+  return new Promise((resolve) => {
+    controller.close(options, (report) => clock.at(clock.nowMs(), () => resolve(report)));
+  });
 }
 
 function settled(start: (done: (error: NvmeofError | undefined) => void) => void): Promise<void> {

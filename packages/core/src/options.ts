@@ -74,7 +74,8 @@ const ADMIN_ENTRIES_MIN = 32;
 /** Two hosts that lose a target at the same moment must not come back in step. */
 function seedOf(hostId: string, nowMs: number): number {
   let seed = Math.floor(nowMs * 1000) >>> 0;
-  for (const byte of uuidBytes(hostId)) seed = (Math.imul(seed, 31) + byte) >>> 0;
+  // FNV-1a: hosts are often numbered, and IDs that differ little must not give one seed.
+  for (const byte of uuidBytes(hostId)) seed = Math.imul(seed ^ byte, 0x0100_0193) >>> 0;
   return seed;
 }
 

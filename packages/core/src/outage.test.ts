@@ -110,17 +110,40 @@ test("there is no wait while an address is still untried", () => {
 });
 
 test.each([
-  ["the first connect tries each address once", true, policy, ["another", "exhausted"]],
-  ["a recovery goes on by its policy", false, policy, ["another", "another"]],
+  ["the first connect tries each address once", true, policy, ["failed", "exhausted"]],
+  ["a recovery goes on by its policy", false, policy, ["failed", "failed"]],
   [
     "a recovery without a delay tries each address once",
     false,
     { lossMs: 0, delayMs: 0, fastFailMs: 0 },
-    ["another", "exhausted"],
+    ["failed", "exhausted"],
   ],
 ] as const)("%s", (_name, isFirstConnect, given, expected) => {
   const { fail } = setup(given, 2);
   expect([fail(isFirstConnect), fail(isFirstConnect)]).toEqual(expected);
+});
+
+test("a final refusal ends the first connect at once", () => {
+  const { outage } = setup();
+  expect(outage.failed(true, true)).toBe("refused");
+});
+
+test("after a loss a final refusal is believed when it comes for the third time in a row", () => {
+  const { outage } = setup();
+  outage.start();
+  const said = [true, true, false, true, true, true].map((final) => outage.failed(false, final));
+  expect(said).toEqual(["failed", "failed", "failed", "failed", "failed", "refused"]);
+});
+
+test("refusals of an outage that is over do not count in the next one", () => {
+  const { outage } = setup();
+  for (let time = 0; time < 3; time++) {
+    outage.start();
+    expect(outage.failed(false, true)).toBe("failed");
+    expect(outage.failed(false, true)).toBe("failed");
+    outage.live();
+    outage.stop();
+  }
 });
 
 test("F56: one that is lost again before it was live for 10 s flaps, and waits grow with each loss", () => {

@@ -14,6 +14,11 @@ export interface OutageEvents {
   fastFail(): void;
 }
 
+/**
+ * Refusals in a row that end a series of reconnects. A target that is being set up anew refuses, for a
+ * moment and with Do Not Retry, what it takes again a second later; asked thrice, it means it.
+ */
+const REFUSALS_MAX = 3;
 /** Live for this long, a controller has come back; lost sooner, it flaps, and the waits go on. */
 const STEADY_MS = 10_000;
 /** Wait between attempts at a controller that flaps, where the policy has none. */
@@ -25,6 +30,8 @@ export class Outage {
   readonly #addresses: Addresses;
   /** Failed attempts in this outage. */
   #failures = 0;
+  /** Those of them, in a row and up to now, that the controller said to be final. */
+  #refusals = 0;
   /** Rounds of them, one at each address, that are over. */
   #rounds = 0;
   /** Losses since the controller was last live for long, this one included. */
@@ -84,6 +91,7 @@ export class Outage {
     this.#fastFail = undefined;
     this.#patience = "wait";
     this.#failures = 0;
+    this.#refusals = 0;
     this.#rounds = 0;
     this.disarmDelay();
   }
@@ -91,18 +99,25 @@ export class Outage {
   /** The controller is live. */
   live(): void {
     this.#failures = 0;
+    this.#refusals = 0;
     this.#rounds = 0;
     this.#addresses.succeeded();
     this.#liveSinceMs = this.#options.clock.nowMs();
   }
 
-  /** An attempt failed. Says whether another one is to follow; the first connect has no waits. */
-  failed(isFirstConnect: boolean): "another" | "exhausted" {
+  /**
+   * An attempt failed. Says whether another one is to follow; the first connect has no waits.
+   *
+   * @param permanent the controller said that the same attempt would be refused again.
+   */
+  failed(isFirstConnect: boolean, permanent = false): "failed" | "exhausted" | "refused" {
     this.#failures++;
+    this.#refusals = permanent ? this.#refusals + 1 : 0;
+    if (permanent && (isFirstConnect || this.#refusals >= REFUSALS_MAX)) return "refused";
     const round = this.#addresses.attemptFailed();
     if (round === "round-over") this.#rounds++;
     const waits = !isFirstConnect && this.#options.reconnect.delayMs > 0;
-    return waits || round === "mid-round" ? "another" : "exhausted";
+    return waits || round === "mid-round" ? "failed" : "exhausted";
   }
 
   /** Arms the wait before the next attempt. There is none while an address is still untried. */

@@ -137,7 +137,8 @@ export class QueuePair implements QueueEvents {
     const cid = this.#table.take(settle, timeoutMs, deadlineMs, Sqe.opc.get(this.sqe));
     if (cid === NO_CID) return NO_CID;
     this.#link.submit(cid, this.#sqeBytes, direction, data);
-    if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);
+    // A link that reports its end inside `submit` has settled the command already.
+    if (deadlineMs < this.#timerAtMs && this.#phase === "open") this.#arm(deadlineMs);
     return cid;
   }
 

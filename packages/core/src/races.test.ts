@@ -159,7 +159,7 @@ test.each(["none", "abort", "reset"] as const)(
         expect(host.states.filter((state) => state === "closed")).toHaveLength(1);
         expect(host.states.at(-1)).toBe("closed");
       }),
-      { seed: 7, numRuns: 300 },
+      { seed: 7, numRuns: 100 },
     );
   },
 );
@@ -187,6 +187,6 @@ test("I43: with a peer that is well again, whatever happened before, the control
       host.close();
       expectEnded(host, [read]);
     }),
-    { seed: 11, numRuns: 300 },
+    { seed: 11, numRuns: 100 },
   );
 });

@@ -4,7 +4,13 @@ import { NvmeofError } from "@nvmeof/codec";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import { TimeoutError } from "./errors.ts";
-import { type Sequence, type StepDone, pause, runSequence, step } from "./sequence.ts";
+import {
+  type Sequence,
+  type StepDone,
+  pause as virtualPause,
+  runSequence,
+  step,
+} from "./sequence.ts";
 
 const failure = new NvmeofError("NVME_ERR_TEST", "it failed");
 
@@ -191,6 +197,22 @@ test("a procedure may lead to its own cancellation, and then goes no further tha
   expect(results).toEqual([]);
 });
 
+test("a step whose beginning leads to a cancel is undone as well", () => {
+  const clock = new VirtualClock();
+  const undone: string[] = [];
+  const sequence = (function* (): Sequence<void> {
+    yield* virtualPause(clock, 10);
+    yield* step("a", 1_000, () => {
+      running.cancel();
+      return () => undone.push("a");
+    });
+  })();
+  const running = runSequence(clock, sequence, () => undone.push("done"));
+  clock.advance(10);
+  expect(undone).toEqual(["a"]);
+  expect(clock.armed).toBe(0);
+});
+
 test("a procedure without a step ends inside the call", () => {
   const clock = new VirtualClock();
   const values: unknown[] = [];
@@ -205,14 +227,14 @@ test("a procedure without a step ends inside the call", () => {
 test("a pause lasts as long as it says", () => {
   const clock = new VirtualClock();
   const at: number[] = [];
-  runSequence(clock, pause(clock, 250), () => at.push(clock.nowMs()));
+  runSequence(clock, virtualPause(clock, 250), () => at.push(clock.nowMs()));
   clock.drain();
   expect(at).toEqual([250]);
 });
 
 test("a pause that is cancelled leaves no timer", () => {
   const clock = new VirtualClock();
-  const running = runSequence(clock, pause(clock, 250), () => {});
+  const running = runSequence(clock, virtualPause(clock, 250), () => {});
   running.cancel();
   expect(clock.armed).toBe(0);
 });

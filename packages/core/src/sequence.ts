@@ -55,88 +55,111 @@ export function runSequence<T>(
   sequence: Sequence<T>,
   done: (error: NvmeofError | undefined, value: T | undefined) => void,
 ): RunningSequence {
-  let timer: Timer | undefined;
-  let stepEnd: StepEnd | undefined;
+  const runner = new Runner(clock, sequence, done);
+  runner.advance(() => sequence.next());
+  return runner;
+}
+
+class Runner<T> implements RunningSequence {
+  readonly #clock: Clock;
+  readonly #sequence: Sequence<T>;
+  readonly #done: (error: NvmeofError | undefined, value: T | undefined) => void;
+  /** `resumed`: its own code is running; `over`: it has ended, or was cancelled. */
+  #phase: "suspended" | "resumed" | "over" = "suspended";
   /** Which step is awaited: an answer to an earlier one comes too late. */
-  let turn = 0;
-  let over = false;
-  let running = false;
+  #turn = 0;
+  #timer: Timer | undefined;
+  #stepEnd: StepEnd | undefined;
 
-  const leaveStep = (): void => {
-    turn++;
-    timer?.cancel();
-    timer = undefined;
-    const end = stepEnd;
-    stepEnd = undefined;
-    end?.();
-  };
+  constructor(
+    clock: Clock,
+    sequence: Sequence<T>,
+    done: (error: NvmeofError | undefined, value: T | undefined) => void,
+  ) {
+    this.#clock = clock;
+    this.#sequence = sequence;
+    this.#done = done;
+  }
 
-  const advance = (resume: () => IteratorResult<Step, T>): void => {
-    leaveStep();
+  cancel(): void {
+    if (this.#phase === "over") return;
+    const before = this.#phase;
+    this.#phase = "over";
+    this.#leaveStep();
+    // While its own code runs it cannot be unwound: `advance` does it when that returns.
+    if (before === "suspended") this.#unwind();
+  }
+
+  /** Leaves the step, and goes on to the next or to the end. */
+  advance(resume: () => IteratorResult<Step, T>): void {
+    this.#leaveStep();
+    this.#phase = "resumed";
     let result: IteratorResult<Step, T> | undefined;
     let thrown: unknown;
-    running = true;
     try {
       result = resume();
     } catch (error) {
       thrown = error;
     }
-    running = false;
     // The procedure itself may have led to its being cancelled.
-    if (over) {
-      unwind(sequence);
-    } else if (result === undefined) {
-      over = true;
-      done(thrown as NvmeofError, undefined);
-    } else if (result.done === true) {
-      over = true;
-      done(undefined, result.value);
+    if ((this.#phase as string) === "over") {
+      this.#unwind();
+    } else if (result !== undefined && result.done !== true) {
+      this.#phase = "suspended";
+      this.#enterStep(result.value);
     } else {
-      enterStep(result.value);
+      this.#phase = "over";
+      if (result === undefined) this.#done(thrown as NvmeofError, undefined);
+      else this.#done(undefined, result.value);
     }
-  };
+  }
 
-  const enterStep = (next: Step): void => {
-    const mine = turn;
-    if (next.timeoutMs !== Infinity) {
-      timer = deadline(clock, clock.nowMs() + next.timeoutMs, () => {
-        if (over || mine !== turn) return;
-        const error = new TimeoutError(next.what, next.timeoutMs, { phase: next.what });
-        advance(() => sequence.throw(error));
+  #enterStep(next: Step): void {
+    const { what, timeoutMs } = next;
+    const sequence = this.#sequence;
+    const clock = this.#clock;
+    const turn = this.#turn;
+    if (timeoutMs !== Infinity) {
+      this.#timer = deadline(clock, clock.nowMs() + timeoutMs, () => {
+        if (turn !== this.#turn) return;
+        const error = new TimeoutError(what, timeoutMs, { phase: what });
+        this.advance(() => sequence.throw(error));
       });
     }
     const answer: StepDone<unknown> = (error, value) => {
       // Late, or a second answer. One from inside `start` waits for `start` to return.
-      if (over || mine !== turn) return;
-      turn++;
+      if (turn !== this.#turn) return;
+      this.#turn++;
       clock.defer(() => {
-        if (over) return;
-        advance(() => (error === undefined ? sequence.next(value) : sequence.throw(error)));
+        if (this.#phase === "over") return;
+        this.advance(() => (error === undefined ? sequence.next(value) : sequence.throw(error)));
       });
     };
     try {
-      stepEnd = next.start(answer) ?? undefined;
+      const end = next.start(answer) ?? undefined;
+      // Its beginning may have led to the end of the whole.
+      if (this.#phase === "over") end?.();
+      else this.#stepEnd = end;
     } catch (error) {
       answer(error as NvmeofError);
     }
-  };
+  }
 
-  advance(() => sequence.next());
-  return {
-    cancel: () => {
-      if (over) return;
-      over = true;
-      leaveStep();
-      if (!running) unwind(sequence);
-    },
-  };
-}
+  #leaveStep(): void {
+    this.#turn++;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const end = this.#stepEnd;
+    this.#stepEnd = undefined;
+    end?.();
+  }
 
-/** Runs the `finally` blocks; what they throw is of no interest to whoever cancels. */
-function unwind(sequence: Sequence<unknown>): void {
-  try {
-    sequence.return(undefined);
-  } catch {
-    // Nobody waits for it any more.
+  /** Runs the `finally` blocks; what they throw is of no interest to whoever cancels. */
+  #unwind(): void {
+    try {
+      this.#sequence.return(undefined as T);
+    } catch {
+      // Nobody waits for it any more.
+    }
   }
 }

@@ -13,6 +13,7 @@ import {
   type NamespaceFacts,
   type RequestDone,
   addressText,
+  closed,
 } from "@nvmeof/core";
 import { runGuarded } from "../observers.ts";
 import { ControllerPath, type ControllerPathEvents } from "./controller-path.ts";
@@ -342,9 +343,6 @@ export class NvmeGroup implements ControllerPathEvents {
     for (const { tell } of this.#observers) runGuarded(options.clock, () => tell(event));
   }
 }
-
-const closed = (controller: Controller, options: CloseOptions): Promise<CloseReport> =>
-  new Promise((resolve) => controller.close(options, resolve));
 
 const settled = (start: (done: RequestDone) => void): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,7 +1,17 @@
 // Entry point of @nvmeof/bdev/nvme: namespaces as block devices, over one path or many.
 
-export { type NoPathDecision, type PathOutlook, decideNoPath } from "./availability.ts";
+export {
+  type NoPathDecision,
+  type NoPathReason,
+  type PathOutlook,
+  decideNoPath,
+} from "./availability.ts";
 export { ControllerPath } from "./controller-path.ts";
+export {
+  DiscoveryService,
+  type DiscoveryServiceEvent,
+  type DiscoveryServiceOptions,
+} from "./discovery-service.ts";
 export { type GroupEvent, type GroupOptions, NvmeGroup } from "./group.ts";
 export { type ConnectOptions, NvmeHost, connect } from "./host.ts";
 export {
@@ -13,6 +23,7 @@ export {
 export { MultipathChannel } from "./multipath-channel.ts";
 export { type Fencing, MultipathDevice } from "./multipath-device.ts";
 export { NamespacePath } from "./namespace-path.ts";
+export type { PathStatistics } from "./path-statistics.ts";
 export {
   NO_PATH,
   type PathCandidate,
@@ -24,6 +35,7 @@ export {
 } from "./path-policy.ts";
 export {
   type FailureFacts,
+  type GiveUpReason,
   type RetryDecision,
   type RetryHistory,
   type RetryLimits,

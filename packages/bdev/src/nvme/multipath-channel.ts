@@ -167,7 +167,7 @@ export class MultipathChannel implements BlockChannel {
     const queue = path?.queue(this.#lane);
     if (path === undefined || queue === undefined) this.#noPath(slot);
     else if (queue.hasRoom) this.#send(slot, path, queue);
-    else this.#waiting.forRoom(slot, queue);
+    else this.#waiting.forRoom(slot, this.#queuesLike(path, queue));
   }
 
   /** `path`, or where it is full and any may be used, an equally good one that is not. */
@@ -178,6 +178,16 @@ export class MultipathChannel implements BlockChannel {
       (other) => other.rank === path.rank && other.queue(this.#lane)?.hasRoom === true,
     );
     return free ?? path;
+  }
+
+  /** Queues whose room would do as well: one path that is slow or silent holds up no other. */
+  #queuesLike(path: NamespacePath, queue: QueuePair): readonly QueuePair[] {
+    const { paths, policy } = this.#target;
+    if (policy.mode === "active-passive") return [queue];
+    return paths
+      .filter(({ rank }) => rank === path.rank)
+      .map((other) => other.queue(this.#lane))
+      .filter((each) => each !== undefined);
   }
 
   #send(slot: Slot, path: NamespacePath, queue: QueuePair): void {
@@ -200,7 +210,7 @@ export class MultipathChannel implements BlockChannel {
     if (slot.cid !== NO_CID) return;
     // It had room a moment ago, so that it is being closed: the news is on its way.
     path.inflight--;
-    this.#waiting.forRoom(slot, queue);
+    this.#waiting.forRoom(slot, [queue]);
   }
 
   readonly #finished = (slot: Slot, error: NvmeofError | undefined): void => {

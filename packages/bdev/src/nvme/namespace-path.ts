@@ -123,8 +123,11 @@ export class NamespacePath implements PathCandidate {
 
   /** The ANA log was read, or could not be read: then the path is a last resort again. */
   anaRead(): void {
+    const before = this.#rank;
     this.#ana = "trusted";
     this.update();
+    // As unusable as before, but for another reason perhaps: one that there is no use in waiting for.
+    if (before === Rank.Unusable && this.#rank === before) this.user?.pathWorsened(this);
   }
 
   /** Looks at everything that decides the rank, and tells the user what became of it. */

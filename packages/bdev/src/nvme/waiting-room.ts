@@ -15,9 +15,8 @@ export interface WaitingRoomOwner {
   turnAway(slot: Slot): void;
 }
 
-/** A queue that was asked to tell of room, and the task that it was given. */
+/** Whether a queue was asked to tell of room, and the task that it is given. */
 interface Asked {
-  readonly queue: QueuePair;
   readonly task: () => void;
   phase: "idle" | "waiting";
 }
@@ -36,7 +35,8 @@ export class WaitingRoom {
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
   #kicked: "no" | "yes" = "no";
-  #asked: Asked | undefined;
+  /** Queues that were asked at any time; each has one task, used again and again. */
+  readonly #asked = new WeakMap<QueuePair, Asked>();
 
   /** @param patienceMs longest time without any path, after which all are turned away. */
   constructor(clock: Clock, owner: WaitingRoomOwner, patienceMs: number) {
@@ -60,11 +60,11 @@ export class WaitingRoom {
     this.#blocked.push(slot);
   }
 
-  /** Until `queue` has room, or is gone. */
-  forRoom(slot: Slot, queue: QueuePair): void {
+  /** Until one of `queues` has room, or is gone. */
+  forRoom(slot: Slot, queues: readonly QueuePair[]): void {
     this.add(slot);
     this.#pathlessSinceMs = Infinity;
-    this.#ask(queue);
+    for (const queue of queues) this.#ask(queue);
   }
 
   /** Until a path improves, or the last hope is gone: whoever knows calls `kick`. */
@@ -117,18 +117,19 @@ export class WaitingRoom {
 
   /** Behind all others who wait for room in `queue`, once. */
   #ask(queue: QueuePair): void {
-    if (this.#asked?.queue !== queue) {
-      const asked: Asked = { queue, phase: "idle", task: () => this.#roomCame(asked) };
-      this.#asked = asked;
+    let asked = this.#asked.get(queue);
+    if (asked === undefined) {
+      const made: Asked = { phase: "idle", task: () => this.#roomCame(queue, made) };
+      this.#asked.set(queue, made);
+      asked = made;
     }
-    const asked = this.#asked!;
     if (asked.phase === "waiting") return;
     asked.phase = "waiting";
     queue.whenRoom(asked.task);
   }
 
   /** There is room for one command, or the queue is gone: the first in line looks which. */
-  #roomCame(asked: Asked): void {
+  #roomCame(queue: QueuePair, asked: Asked): void {
     asked.phase = "idle";
     const first = this.#blocked.shift();
     if (first === undefined) return;
@@ -136,7 +137,7 @@ export class WaitingRoom {
     this.#owner.send(first);
     // Blocked again: it keeps its place, the first.
     if (this.#blocked.length > others) this.#blocked.unshift(this.#blocked.pop()!);
-    else if (others > 0) this.#ask(asked.queue);
+    else if (others > 0) this.#ask(queue);
     this.#arm();
   }
 

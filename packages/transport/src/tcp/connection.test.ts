@@ -591,6 +591,7 @@ test("an error in a user's callback is thrown to its caller, and the connection 
   expect(() => clock.settle()).toThrow("the user's own");
   flush(host, 2);
   clock.settle();
+  expect(peer.names).toEqual(["ICReq", "CapsuleCmd", "CapsuleCmd"]);
   peer.send(pdus.capsuleResp({ cid: 2 }));
   clock.settle();
   expect(host.events.at(-1)).toBe("completed 2");

@@ -85,8 +85,8 @@ export class Connection implements ByteStreamHandler {
     this.#flushComing = true;
     try {
       this.#session.receive(buffer, start, end, this.#clock.nowMs());
-    this.#flushComing = outer;
     } finally {
+      this.#flushComing = outer;
     }
     if (this.#over) return;
     this.#flush();

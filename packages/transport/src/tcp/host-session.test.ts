@@ -211,12 +211,16 @@ describe("a buffer of a read that its owner took back", () => {
     const buffer = bench.read(3, 64);
     const pdu = bench.pdus.c2hData({ cccid: 3 }, { data });
     const middle = 24 + 32;
-    if (when === "before its data") bench.session.detach(3);
+    const takeBack = (at: string): void => {
+      if (at !== when) return;
+      bench.session.detach(3);
+      buffer.fill(0x77); // the owner's own use of it
+    };
+    takeBack("before its data");
     bench.receive(pdu.subarray(0, middle));
-    if (when === "in the middle of it") bench.session.detach(3);
+    takeBack("in the middle of it");
     bench.receive(pdu.subarray(middle));
-    if (when === "behind it") bench.session.detach(3);
-    buffer.fill(0x77); // the owner's own use of it
+    takeBack("behind it");
     bench.receive(bench.completion(3));
     expect(bench.events).toEqual(["completed 3 0/00"]);
     expect(buffer.every((byte) => byte === 0x77)).toBe(true);
