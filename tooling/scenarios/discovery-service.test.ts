@@ -7,7 +7,7 @@ import {
   type DiscoveryServiceEvent,
   type DiscoveryServiceOptions,
 } from "@nvmeof/bdev/nvme";
-import type { DiscoveryEntry } from "@nvmeof/codec";
+import { type DiscoveryEntry, DiscoveryLogHeader, Lid } from "@nvmeof/codec";
 import type { ControllerOptions } from "@nvmeof/core";
 import { expect, test } from "vitest";
 import { Wire, addPort, ends } from "./parity-support.ts";
@@ -122,6 +122,23 @@ test("changes during a read of the log make for one more read, not for many", as
   await bench.world.pass(100);
   expect(bench.attached).toHaveLength(21);
   expect(bench.count("log") - logs).toBeLessThanOrEqual(2);
+});
+
+test("a change that comes with the last answer of a read is not lost", async () => {
+  const world = new World();
+  const wire = new Wire(world);
+  const bench = new Bench(world, { transport: wire.transport });
+  await bench.start();
+  let headers = 0;
+  wire.fateOf = ({ selector, dataBytes }) => {
+    // The header is read before the records, and once more after them.
+    const isHeader = selector === Lid.Discovery && dataBytes === DiscoveryLogHeader.size;
+    if (isHeader && ++headers === 2) bench.addSubsystem(`${NQN}-late`);
+    return "arrives";
+  };
+  bench.addSubsystem(OTHER_NQN);
+  await world.pass(1_000);
+  expect(bench.attached).toHaveLength(3);
 });
 
 test("a controller that cannot be attached is tried again, ever less often", async () => {
@@ -254,15 +271,16 @@ test("what somebody detaches by hand stays detached until the log changes", asyn
 test("a record that vanishes while it is being attached is not attached", async () => {
   const world = new World({ ports: 2 });
   const bench = new Bench(world);
-  world.ports[1]!.ignore();
+  world.ports[1]!.climate = { toHost: "held" };
   const started = bench.service.start();
   await world.idle();
   world.target.ports[1]!.close();
   await world.run(started);
-  await world.pass(100);
+  // What was on its way arrives in time for an attach that had not been given up.
   world.ports[1]!.heal();
   await world.pass(60_000);
   expect(bench.attached).toEqual(["nvme0: port0"]);
+  expect(bench.count("attached")).toBe(1);
   expect(bench.count("attach-failed")).toBe(0);
 });
 

@@ -211,6 +211,8 @@ test("parity 26: a controller that is disabled on purpose does not stand in the 
   await world.run(device.reset());
   expect(states).toEqual(["recovering", "live"]);
   expect(paths[0]!.controller.state).toBe("disabled");
+  await world.run(world.group.disable(paths[1]));
+  await expect(world.run(device.reset())).resolves.toBeUndefined();
 });
 
 /** Brings a controller into a state, where that is one to stay in. */

@@ -160,6 +160,10 @@ test("parity 22: a namespace of the same NSID and another UUID is refused, and i
   expect(events).toEqual(["path-refused 1"]);
   expect(world.device().paths).toHaveLength(1);
   expect(world.group.controllers).toHaveLength(2);
+  // It is refused for as long as something else has its NSID.
+  await world.run(world.group.detach(world.group.controllers[0]!));
+  world.clock.settle();
+  expect(world.device().identity.uuid).toBe(uuid);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 // An association is closed whole, whatever there is of it.
 
-import { NvmeofError } from "@nvmeof/codec";
+import { DataDirection, NvmOpcode, NvmeofError } from "@nvmeof/codec";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import { Association } from "./association.ts";
@@ -19,7 +19,10 @@ test("no queue takes what the end of another one's command submits", () => {
   const queues = host.controller.ioQueues;
   const room: boolean[][] = [];
   const look = (): void => void room.push(queues.map((queue) => queue.hasRoom));
-  for (let i = 0; i < 3; i++) host.read(0, look);
+  for (const queue of queues) {
+    queue.begin(NvmOpcode.Flush, 1);
+    queue.submit(DataDirection.None, undefined, look, Infinity);
+  }
   host.reset();
   host.clock.settle();
   expect(room).toHaveLength(3);

@@ -91,6 +91,8 @@ test("Connect of an I/O queue is tried again while the controller is clearing up
   expect(started).toMatchObject({ count: 1, error: undefined });
   expect(host.peer.seenOf("connect-io")).toHaveLength(3);
   expect(host.peer.queueCount).toBe(2);
+  // The queues that were refused are not among those that take commands.
+  expect(host.controller.ioQueues.map(({ hasRoom }) => hasRoom)).toEqual([true]);
 });
 
 test("Connect of an I/O queue is not tried for ever", () => {

@@ -71,9 +71,10 @@ function setup(logs: { readonly [name: string]: Log }) {
       subsystemNqn: DISCOVERY_NQN,
       cap: { ncss: 0, noiocss: 1 },
     });
+    const bytes = bytesOf(log);
     peer.on(
       "log",
-      piecesOf(() => bytesOf(log)),
+      piecesOf(() => bytes),
     );
     peers.set(name, peer);
   }
@@ -200,6 +201,7 @@ describe("one log", () => {
     const result = outcome(clock, discovering);
     clock.at(100, () => abort.abort(new Error("changed my mind")));
     await expect(result).rejects.toThrow("changed my mind");
+    expect(clock.nowMs()).toBeLessThan(5_000);
     expect([first.queueCount, clock.armed]).toEqual([0, 0]);
   });
 

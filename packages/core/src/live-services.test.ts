@@ -97,6 +97,14 @@ test("the reset that an event leads to ends the requests of the old association"
   expect(host.peer.seenOf("async-event").map(({ cntlid }) => cntlid)).toEqual([1, 2]);
 });
 
+test("a request that is about to follow an event does not follow the end", () => {
+  const host = live();
+  host.peer.event({ aet: AsyncEventType.Notice, aei: 0, lid: 4 });
+  host.clock.settle();
+  host.close();
+  expect(host.clock.armed).toBe(0);
+});
+
 test("an observer may close the controller on an event, and nothing is asked any more", () => {
   const host = live();
   host.controller.observe(({ type }) => {

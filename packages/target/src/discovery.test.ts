@@ -66,6 +66,18 @@ test("the log has the discovery subsystem and every subsystem, once for each por
   expect(entries[0]).toMatchObject({ traddr: "port", trtype: 254, cntlid: 0xffff, asqsz: 32 });
 });
 
+test("a port for discovery tells of the subsystems elsewhere and has none itself", () => {
+  const { world } = served();
+  const port = world.listen("8009", 0, "discovery");
+  const { entries } = logOf(discover(world, undefined, port));
+  expect(entries.map(({ subtype, portid }) => [portid, subtype])).toEqual([
+    [1, Subtype.CurrentDiscovery],
+    [1, Subtype.Nvm],
+    [2, Subtype.CurrentDiscovery],
+  ]);
+  expect(() => world.connect({}, port)).toThrow();
+});
+
 test("a host can ask for the entries of its own port only", () => {
   const { world } = served();
   const second = world.listen("second");

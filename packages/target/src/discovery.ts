@@ -34,6 +34,7 @@ export interface Referral {
 export interface DiscoveryPort {
   readonly portId: number;
   readonly address: TransportAddress;
+  readonly offers: "all" | "discovery";
 }
 
 /** Where the log comes from. */
@@ -114,7 +115,7 @@ export class DiscoverySource {
         subnqn: DISCOVERY_NQN,
         eflags: Eflag.Duplicate | Eflag.Persistent,
       });
-      for (const subsystem of subsystems) {
+      for (const subsystem of port.offers === "all" ? subsystems : []) {
         if (!subsystem.allows(hostNqn)) continue;
         entries.push({ ...at, subtype: Subtype.Nvm, subnqn: subsystem.nqn });
       }

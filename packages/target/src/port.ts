@@ -1,6 +1,7 @@
 // A port: a listener, the address that hosts know it by, and the connections that came in there.
 // Read first: @nvmeof/transport byte-stream.ts `Listener`; reasons for the bounds: limits.ts.
 
+import { DISCOVERY_NQN } from "@nvmeof/codec";
 import {
   type ByteStream,
   type ByteStreamHandler,
@@ -24,12 +25,15 @@ export interface ListenOptions extends Pick<
   readonly address: TransportAddress;
   /** Port ID, 0 to 65,535. Default: the lowest that is free, from 1. */
   readonly portId?: number | undefined;
+  /** What hosts find here. Default `all`: every subsystem, and that of discovery. */
+  readonly offers?: "all" | "discovery" | undefined;
 }
 
 /** A port of a target. */
 export interface TargetPort extends AsyncDisposable {
   readonly portId: number;
   readonly address: TransportAddress;
+  readonly offers: "all" | "discovery";
   /** Takes no more hosts. Those that came in here stay, unless they are to be dropped. */
   close(connections?: "keep" | "drop"): void;
 }
@@ -85,6 +89,7 @@ export class Port implements TargetPort, QueuePort {
   readonly portId: number;
   readonly address: TransportAddress;
   readonly trtype: number;
+  readonly offers: "all" | "discovery";
   readonly #owner: PortOwner;
   readonly #options: ListenOptions;
   readonly #queues = new Set<Queue>();
@@ -94,6 +99,7 @@ export class Port implements TargetPort, QueuePort {
     this.portId = portId;
     this.address = options.address;
     this.trtype = trtypeOf(options.address);
+    this.offers = options.offers ?? "all";
     this.#owner = owner;
     this.#options = options;
     options.listener.listen((stream) => this.#accept(stream));
@@ -123,8 +129,12 @@ export class Port implements TargetPort, QueuePort {
     this.#owner.counts.leave(queue.link.remote);
   }
 
+  /** A subsystem that is not offered here is unknown here. */
+  readonly #find: FindSubsystem = (nqn) =>
+    this.offers === "all" || nqn === DISCOVERY_NQN ? this.#owner.find(nqn) : undefined;
+
   #accept(stream: ByteStream): ByteStreamHandler | undefined {
-    const { context, counts, find } = this.#owner;
+    const { context, counts } = this.#owner;
     if (!counts.admit(stream.remote)) return undefined;
     const { clock, limits } = context;
     const { headerDigest, dataDigest, pda } = this.#options;
@@ -137,7 +147,13 @@ export class Port implements TargetPort, QueuePort {
       ...(pda === undefined ? {} : { pda }),
     };
     return acceptQueue(options, stream, (link) => {
-      const queue = new Queue(context, this, link, stream, (each) => new ConnectRole(each, find));
+      const queue = new Queue(
+        context,
+        this,
+        link,
+        stream,
+        (each) => new ConnectRole(each, this.#find),
+      );
       this.#queues.add(queue);
       return queue;
     });

@@ -2,8 +2,11 @@
 // Why not `set(subarray())`: it allocates some 100 bytes for each call, on every Node (measured, as
 // does Buffer.copy on Node 20), and the receive path must not allocate for each PDU.
 
-/** Up to here the loop costs about what `set` does; above, `set` wins by far more than it allocates. */
-const LOOP_BYTES_MAX = 16 * 1024;
+/**
+ * Up to 16 KiB the loop costs about what `set` does; at 128 KiB it costs 4.6 µs against 1.2 (measured),
+ * a tenth of what receiving so much costs. Larger pieces than this do not come in one read.
+ */
+const LOOP_BYTES_MAX = 1024 * 1024;
 
 /**
  * A buffer with the aliases that a word loop needs. One serves a buffer for good; an alias is made

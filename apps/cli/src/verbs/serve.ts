@@ -92,6 +92,7 @@ async function listenAt(
   target: Target,
   wanted: ListenAddress,
   advertise: string | undefined,
+  offers: "all" | "discovery",
 ): Promise<Place> {
   let bound: TcpAddress;
   try {
@@ -100,7 +101,7 @@ async function listenAt(
     bound = listener.address;
     const traddr = advertise ?? reachable(bound.host);
     const address = { trtype: "tcp", traddr, trsvcid: String(bound.port) };
-    target.listen({ listener, address });
+    target.listen({ listener, address, offers });
     return { ...bound, advertised: traddr };
   } catch (error) {
     if (!(error instanceof Error) || !("hint" in error)) throw error;
@@ -186,9 +187,11 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     target.addSubsystem({ nqn, allowedHosts, namespaces });
     tellEvents(target, context);
     const places: Place[] = [];
-    for (const place of [...plan.listen, plan.discovery]) {
-      places.push(await listenAt(target, place, options.advertise));
+    for (const place of plan.listen) {
+      places.push(await listenAt(target, place, options.advertise, "all"));
     }
+    // A host that connects to all that it finds must not find each namespace twice.
+    places.push(await listenAt(target, plan.discovery, options.advertise, "discovery"));
     const report = readyReport(plan, devices, places);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);

@@ -5,6 +5,9 @@ import type { QueuePair } from "@nvmeof/core";
 import type { Clock, Timer } from "@nvmeof/transport";
 import { type Slot, SlotPhase } from "./slot.ts";
 
+/** What has room for commands, or will have. */
+export type Room = Pick<QueuePair, "whenRoom">;
+
 /** Who runs the room. */
 export interface WaitingRoomOwner {
   /** Sends a slot, or puts it back here. */
@@ -36,7 +39,7 @@ export class WaitingRoom {
   #timerAtMs = Infinity;
   #kicked: "no" | "yes" = "no";
   /** Queues that were asked at any time; each has one task, used again and again. */
-  readonly #asked = new WeakMap<QueuePair, Asked>();
+  readonly #asked = new WeakMap<Room, Asked>();
 
   /** @param patienceMs longest time without any path, after which all are turned away. */
   constructor(clock: Clock, owner: WaitingRoomOwner, patienceMs: number) {
@@ -61,7 +64,7 @@ export class WaitingRoom {
   }
 
   /** Until one of `queues` has room, or is gone. */
-  forRoom(slot: Slot, queues: readonly QueuePair[]): void {
+  forRoom(slot: Slot, queues: readonly Room[]): void {
     this.add(slot);
     this.#pathlessSinceMs = Infinity;
     for (const queue of queues) this.#ask(queue);
@@ -116,7 +119,7 @@ export class WaitingRoom {
   }
 
   /** Behind all others who wait for room in `queue`, once. */
-  #ask(queue: QueuePair): void {
+  #ask(queue: Room): void {
     let asked = this.#asked.get(queue);
     if (asked === undefined) {
       const made: Asked = { phase: "idle", task: () => this.#roomCame(queue, made) };
@@ -129,7 +132,7 @@ export class WaitingRoom {
   }
 
   /** There is room for one command, or the queue is gone: the first in line looks which. */
-  #roomCame(queue: QueuePair, asked: Asked): void {
+  #roomCame(queue: Room, asked: Asked): void {
     asked.phase = "idle";
     const first = this.#blocked.shift();
     if (first === undefined) return;

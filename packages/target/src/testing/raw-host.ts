@@ -63,10 +63,10 @@ export class World {
   }
 
   /** One more port. */
-  listen(name: string, latencyMs = 0): MemoryPort {
+  listen(name: string, latencyMs = 0, offers: "all" | "discovery" = "all"): MemoryPort {
     const listener = new MemoryPort(name, { clock: this.clock, latencyMs });
     const address = { trtype: "loop", traddr: name, trsvcid: "" };
-    this.target.listen({ listener, address });
+    this.target.listen({ listener, address, offers });
     return listener;
   }
 

@@ -9,7 +9,7 @@ type Case = ConformanceCase<StreamBench>;
 const chunkBytes = 64 * 1024;
 
 /** More than any kernel holds for a peer that does not read. */
-const bufferedBytesMax = 64 * 1024 * 1024;
+const bufferedBytesMax = 16 * 1024 * 1024;
 
 const opening: Case[] = [
   {

@@ -11,7 +11,7 @@ import { type TcpListener, tcpConnector, tcpListen } from "./tcp.ts";
 
 const ways = [
   { name: "a buffer of ours", receiveBytes: 256 * 1024 },
-  { name: "a small buffer", receiveBytes: 1_000 },
+  { name: "a small buffer", receiveBytes: 10_000 },
   { name: "chunks of the platform", receiveBytes: 0 },
 ];
 

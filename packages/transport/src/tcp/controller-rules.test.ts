@@ -272,6 +272,10 @@ const h2cData: Row[] = [
     },
     expected: "FES 1@10",
   },
+  answering("T51", "TTAG that another connection has issued", { ttag: 9 }, "FES 1@10", {}, () => {
+    const other = ControllerBench.open();
+    for (let cid = 0; cid < 16; cid++) other.writing(cid, 64);
+  }),
   answering("T49", "TTAG 0, which is never issued", { ttag: 0 }, "FES 1@10"),
   {
     row: "T50",

@@ -226,7 +226,7 @@ describe("a buffer of a read that its owner took back", () => {
     expect(buffer.every((byte) => byte === 0x77)).toBe(true);
   });
 
-  test("gets nothing of a late answer, while the CID stays taken until then", () => {
+  test("H14: gets nothing of a late answer, while the CID stays taken until then", () => {
     const bench = HostBench.open();
     const buffer = bench.read(3, 64);
     bench.session.detach(3);
@@ -318,6 +318,22 @@ describe("each command is settled exactly once", () => {
     expect(bench.sent().map(({ name }) => name)).toEqual(["H2CTermReq"]);
     expect(bench.session.out.queuedBytes).toBe(0);
   });
+});
+
+test("H41: there is no noise: a PDU that nobody waits for is the last one that is looked at", () => {
+  const noise = (bench: HostBench): Uint8Array[] => [
+    bench.pdus.icResp(),
+    bench.pdus.r2t({ cccid: 5, r2tl: 4 }),
+    bench.pdus.c2hData({ cccid: 5 }, { data: ramp(4) }),
+    bench.completion(5),
+  ];
+  for (let kind = 0; kind < 4; kind++) {
+    const bench = HostBench.open();
+    const one = present(noise(bench)[kind]);
+    bench.receive(joined(...Array.from({ length: 1_000 }, () => one)));
+    expect(bench.events).toHaveLength(1);
+    expect(bench.sent()).toHaveLength(1);
+  }
 });
 
 describe("a PDU that stops half way", () => {
