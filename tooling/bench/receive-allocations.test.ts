@@ -8,14 +8,10 @@ import { bundle, quietHeap } from "./bundle.mjs";
 /** Objects of any kind take more: a small one 16 bytes, a view some 100. */
 const BYTES_MAX = 8;
 /** A large PDU comes in several reads, and a read may cost a number or two. */
-const LARGE_BYTES_MAX = 32;
-/** For each large write the controller also sends an R2T: that is a view and a list of pieces. */
-const WITH_R2T_BYTES_MAX = 256;
+const LARGE_BYTES_MAX = 64;
 
-function limitOf({ name, dataBytes }: Result): number {
-  if (dataBytes <= 4096) return BYTES_MAX;
-  return name.startsWith("controller") ? WITH_R2T_BYTES_MAX : LARGE_BYTES_MAX;
-}
+const limitOf = ({ dataBytes }: Result): number =>
+  dataBytes <= 4096 ? BYTES_MAX : LARGE_BYTES_MAX;
 
 interface Result {
   readonly name: string;

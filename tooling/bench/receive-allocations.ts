@@ -98,86 +98,108 @@ function hostReads(name: string, shape: Shape, bytes: number, success: boolean):
   };
 }
 
-/** A controller that takes commands; the stream holds them, with their data if they have any. */
-function controllerTakes(name: string, shape: Shape, bytes: number, inCapsule: boolean): Subject {
-  const commands = Math.min(4096, PAYLOAD_BYTES_MAX / Math.max(bytes, 1));
+/** A controller's session, and what it was told. */
+class Controller {
+  readonly session: ControllerSession;
+  readonly tags: Uint16Array;
+  /** Commands that have arrived and are not answered. */
+  arrived = 0;
+  commands = 0;
+  fetched = 0;
+
+  constructor(pdus: RawPdus, shape: Shape, slots: number) {
+    this.tags = new Uint16Array(slots);
+    this.session = new ControllerSession(
+      { pda: 0, h2cDataBytesMax: 131_072, inCapsuleBytes: 8192, ...shape },
+      {
+        opened: () => {},
+        command: (tag) => {
+          this.tags[this.arrived++] = tag;
+          this.commands++;
+        },
+        fetched: () => void this.fetched++,
+        lost: (error) => {
+          throw error;
+        },
+      },
+      1e9,
+    );
+    const initialise = new Region(pdus.icReq());
+    this.session.receive(initialise, 0, initialise.bytes.length, 0);
+    this.session.configure(slots, false, 8192);
+  }
+
+  tag(i: number): number {
+    return this.tags[i] ?? 0;
+  }
+
+  answer(): void {
+    // What is free last serves first: each command gets the slot and the buffer that it had.
+    for (let i = this.arrived - 1; i >= 0; i--) this.session.respond(this.tag(i), 0, 0, 0);
+    this.arrived = 0;
+    empty(this.session);
+  }
+}
+
+/** Commands that come whole: those without data, and writes with `bytes` of it in the capsule. */
+function controllerTakes(name: string, shape: Shape, bytes: number): Subject {
+  const commands = 4096;
   const pdus = new RawPdus(shape);
-  const tags = new Uint16Array(commands);
-  let arrived = 0;
-  let done = 0;
-  let fetched = 0;
-  const session = new ControllerSession(
-    { pda: 0, h2cDataBytesMax: 131_072, inCapsuleBytes: 8192, ...shape },
-    {
-      opened: () => {},
-      command: (tag) => {
-        tags[arrived++] = tag;
-        if (inCapsule) done++;
-      },
-      fetched: () => {
-        fetched++;
-        done++;
-      },
-      lost: (error) => {
-        throw error;
-      },
-    },
-    1e9,
-  );
-  const initialise = new Region(pdus.icReq());
-  session.receive(initialise, 0, initialise.bytes.length, 0);
-  session.configure(commands, false, 8192);
+  const controller = new Controller(pdus, shape, commands);
   const data = bytes === 0 ? undefined : new Uint8Array(bytes).fill(0x5a);
-  const sgl = { sglId: inCapsule && bytes > 0 ? 1 : 0x5a, sglLength: bytes };
-  const capsules = Array.from({ length: commands }, (_, cid) =>
-    pdus.capsuleCmd(
-      { opc: bytes === 0 ? 2 : 1, cid, ...sgl },
-      { data: inCapsule ? data : undefined },
+  const fields =
+    bytes === 0 ? { opc: 2, sglId: 0x5a, sglLength: 4096 } : { opc: 1, sglId: 1, sglLength: bytes };
+  const stream = new Region(
+    joined(
+      ...Array.from({ length: commands }, (_, cid) =>
+        pdus.capsuleCmd({ ...fields, cid }, { data }),
+      ),
     ),
   );
-  const answer = (): void => {
-    for (let i = 0; i < arrived; i++) session.respond(tags[i] ?? 0, 0, 0, 0);
-    arrived = 0;
-    empty(session);
-  };
-  if (inCapsule) {
-    const stream = new Region(joined(...capsules));
-    const receive = (start: number, end: number): void => session.receive(stream, start, end, 0);
-    return {
-      name,
-      dataBytes: bytes,
-      stream,
-      pdus: commands,
-      commands,
-      prepare: answer,
-      receive,
-      done: () => done,
-    };
-  }
-  const ask = new Region(joined(...capsules));
-  const buffers = Array.from({ length: commands }, () => new Uint8Array(bytes));
-  const answers = capsules.map((_, cid) => pdus.h2cData({ cccid: cid }, { data }));
-  const stream = new Region(joined(...answers));
-  const prepare = (): void => {
-    if (fetched > 0) answer();
-    session.receive(ask, 0, ask.bytes.length, 0);
-    for (const [cid, buffer] of buffers.entries()) {
-      session.fetch(tags[cid] ?? 0, buffer, 0);
-      const base = cid * (answers[0]?.length ?? 0);
-      DataPdu.ttag.set(stream.view, base, (tags[cid] ?? 0) + 1);
-    }
-    empty(session);
-  };
-  const receive = (start: number, end: number): void => session.receive(stream, start, end, 0);
   return {
     name,
     dataBytes: bytes,
     stream,
     pdus: commands,
     commands,
-    prepare,
-    receive,
-    done: () => done,
+    prepare: () => controller.answer(),
+    receive: (start, end) => controller.session.receive(stream, start, end, 0),
+    done: () => controller.commands,
+  };
+}
+
+/** Writes whose data has been asked for; the stream holds it. */
+function controllerFetches(name: string, bytes: number): Subject {
+  const commands = PAYLOAD_BYTES_MAX / bytes;
+  const pdus = new RawPdus(plain);
+  const controller = new Controller(pdus, plain, commands);
+  const { session } = controller;
+  const cids = Array.from({ length: commands }, (_, cid) => cid);
+  const capsules = cids.map((cid) =>
+    pdus.capsuleCmd({ opc: 1, cid, sglId: 0x5a, sglLength: bytes }),
+  );
+  const ask = new Region(joined(...capsules));
+  const data = new Uint8Array(bytes).fill(0x5a);
+  const stream = new Region(joined(...cids.map((cccid) => pdus.h2cData({ cccid }, { data }))));
+  const buffers = cids.map(() => new Uint8Array(bytes));
+  return {
+    name,
+    dataBytes: bytes,
+    stream,
+    pdus: commands,
+    commands,
+    prepare: () => {
+      controller.answer();
+      session.receive(ask, 0, ask.bytes.length, 0);
+      for (const [cid, buffer] of buffers.entries()) {
+        const tag = controller.tag(cid);
+        session.fetch(tag, buffer, 0);
+        DataPdu.ttag.set(stream.view, cid * (stream.bytes.length / commands), tag + 1);
+      }
+      empty(session);
+    },
+    receive: (start, end) => session.receive(stream, start, end, 0),
+    done: () => controller.fetched,
   };
 }
 
@@ -222,10 +244,10 @@ const subjects: (() => Subject)[] = [
   () => hostReads("host, 4 KiB reads, both digests", digests, 4096, false),
   () => hostReads("host, 128 KiB reads, C2HData and CapsuleResp", plain, 131_072, false),
   () => hostReads("host, 128 KiB reads, both digests", digests, 131_072, false),
-  () => controllerTakes("controller, reads asked for", plain, 0, true),
-  () => controllerTakes("controller, 4 KiB writes in the capsule", plain, 4096, true),
-  () => controllerTakes("controller, 4 KiB writes in the capsule, digests", digests, 4096, true),
-  () => controllerTakes("controller, 128 KiB writes, H2CData", plain, 131_072, false),
+  () => controllerTakes("controller, commands of reads", plain, 0),
+  () => controllerTakes("controller, 4 KiB writes in the capsule", plain, 4096),
+  () => controllerTakes("controller, 4 KiB writes in the capsule, digests", digests, 4096),
+  () => controllerFetches("controller, 128 KiB writes, H2CData", 131_072),
 ];
 
 if (globalThis.gc === undefined) throw new Error("wants --expose-gc: use tooling/bench/run.mjs");

@@ -3,11 +3,13 @@
 
 import { Option } from "commander";
 import type { CommandSpec } from "./command.ts";
+import { scenarios } from "./scenarios.ts";
 import { usage } from "./errors.ts";
 import {
   commonOptions,
   connectionOptions,
   consentOption,
+  duration,
   namespaceOption,
   progressOption,
   size,
@@ -229,9 +231,20 @@ const demo: CommandSpec = {
 Starts a target, discovers it and connects; writes a namespace and verifies it; measures random reads
 of 4 KiB; then freezes the target under outstanding reads and deletes the device, to show that every
 read settles and that the close is bounded. It needs no network and touches no file of yours. Its exit
-code is a self test.`,
-  examples: ["nvmeof demo", "nvmeof demo --seconds 1 --size 4M --json"],
+code is a self test.
+
+With --scenario it plays one part: destruct, the last one above; failover, where one of two paths goes
+and comes back under verified writes; reconnect, where the only path does. Writes whose outcome is not
+known are held for twice the keep-alive timeout, which is 1 s here.`,
+  examples: [
+    "nvmeof demo",
+    "nvmeof demo --seconds 1 --size 4M --json",
+    "nvmeof demo --scenario failover --rounds 5",
+  ],
   options: () => [
+    new Option("--scenario <name>", "play one part alone").choices(scenarios),
+    valued("--rounds <count>", "failover: how often a path goes", whole(1, 1000)).default(3),
+    valued("--outage <duration>", "reconnect: time without a path", duration).default(3000, "3s"),
     valued("--size <bytes>", "size of the namespace", size).default(64 * 2 ** 20, "64M"),
     valued("--seconds <count>", "how long to measure", whole(1, 3600)).default(3),
     valued("--queue-depth <count>", "reads in flight", whole(1, 1023)).default(32),

@@ -50,6 +50,11 @@ export class Addresses {
     return this.#tried.size > 0 && this.#entries.some((entry) => !this.#tried.has(entry));
   }
 
+  /** A series of attempts begins: a round that an earlier one has broken off counts no more. */
+  begin(): void {
+    this.#tried.clear();
+  }
+
   /** An attempt at the current one failed. Says whether that was the last one of the round. */
   attemptFailed(): "mid-round" | "round-over" {
     this.#tried.add(this.#entries[0]!);

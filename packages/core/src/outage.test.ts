@@ -123,6 +123,15 @@ test.each([
   expect([fail(isFirstConnect), fail(isFirstConnect)]).toEqual(expected);
 });
 
+test("a round that was broken off does not count in the next outage: each address has its turn", () => {
+  const { outage, fail } = setup({ lossMs: 0, delayMs: 0, fastFailMs: 0 }, 2);
+  outage.start();
+  expect(fail()).toBe("failed");
+  outage.stop();
+  outage.start();
+  expect([fail(), fail()]).toEqual(["failed", "exhausted"]);
+});
+
 test("a final refusal ends the first connect at once", () => {
   const { outage } = setup();
   expect(outage.failed(true, true)).toBe("refused");

@@ -69,6 +69,7 @@ export class Outage {
     const nowMs = clock.nowMs();
     if (!this.flaps) this.#losses = 0;
     this.#losses++;
+    this.#addresses.begin();
     if (reconnect.lossMs > 0) {
       const loss: Timer = clock.at(nowMs + reconnect.lossMs, () =>
         this.#events.lossElapsed(() => this.#loss === loss),

@@ -8,6 +8,14 @@ export {
 } from "./destruct.ts";
 export { runLanes } from "./lanes.ts";
 export type { LatencyHistogram, LatencySummary } from "./latency.ts";
+export {
+  type FailoverOptions,
+  type FailoverReport,
+  type ReconnectOptions,
+  type ReconnectReport,
+  runFailover,
+  runReconnect,
+} from "./outage.ts";
 export { PATTERN_WORD_BYTES, checkPattern, fillPattern } from "./pattern.ts";
 export {
   type LoadOptions,
@@ -24,3 +32,9 @@ export {
   writePattern,
 } from "./sweep.ts";
 export { Timeline, type TimelineEntry } from "./timeline.ts";
+export {
+  VerifiedLoad,
+  type VerifiedLoadOptions,
+  type VerifiedLoadReport,
+} from "./verified-load.ts";
+export type { Way } from "./way.ts";

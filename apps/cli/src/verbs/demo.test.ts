@@ -52,3 +52,50 @@ test("a disk of less than a block is refused", async () => {
   const { error } = await nvmeofJson(["demo", "--size", "100"]);
   expect(error).toMatchObject({ code: "NVME_ERR_UNALIGNED", exitCode: 2 });
 });
+
+type Timed = { readonly timeline: readonly { readonly what: string }[] };
+
+const told = (data: unknown): string => (data as Timed).timeline.map(({ what }) => what).join("\n");
+
+test("the scenario destruct is its last part alone", async () => {
+  const { data, error } = await nvmeofJson(["demo", "--scenario", "destruct", "--size", "1M"]);
+  expect(error).toBeNull();
+  expect(data).toMatchObject({
+    scenario: "destruct",
+    destruct: { outstanding: 64, settled: 64, boundMs: 2000, close: { shutdown: "not-told" } },
+  });
+  expect(data).not.toHaveProperty("perf");
+  expect(told(data)).toContain("64 of 64 reads have settled");
+});
+
+test("the scenario failover loses a path, and no request", { timeout: 20_000 }, async () => {
+  const args = ["demo", "--scenario", "failover", "--rounds", "2", "--size", "1M"];
+  const { data, error } = await nvmeofJson(args);
+  expect(error).toBeNull();
+  expect(data).toMatchObject({
+    scenario: "failover",
+    failover: { rounds: 2, errors: 0, mismatches: 0, fenceMs: 2000 },
+  });
+  expect(told(data)).toMatch(/round 2 of 2\npath [12] \(port \d+\): the target drops the port\n/);
+  expect(told(data)).toMatch(/path [12] \(port \d+\): recovering → live/);
+});
+
+test("the scenario reconnect waits for the target and goes on", { timeout: 20_000 }, async () => {
+  const args = ["demo", "--scenario", "reconnect", "--outage", "1s", "--size", "1M"];
+  const { stdout, stderr, exitCode } = await nvmeof(args);
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/live → recovering[^]*recovering → waiting[^]*recovering → live/);
+  expect(stdout).toMatch(/without a target: requests waited, no error, no mismatch\.\n$/);
+});
+
+test("Ctrl-C ends a scenario in order", async () => {
+  const run = start(["demo", "--scenario", "reconnect", "--outage", "1h", "--size", "1M"]);
+  await run.stdout.contains("requests wait for this one");
+  run.signal("SIGINT");
+  expect(await run.ended).toBe(130);
+});
+
+test("a disk that is too small for the writers of a scenario is refused", async () => {
+  const { error } = await nvmeofJson(["demo", "--scenario", "failover", "--size", "8k"]);
+  expect(error).toMatchObject({ code: "NVME_ERR_UNALIGNED", exitCode: 2 });
+});

@@ -1,7 +1,7 @@
 // What controllers say of a namespace, as the facts of a block device: the least that all paths can.
 // Read first: block-device.ts; NVM Command Set 1.0 §4.1.5 "Identify Command".
 
-import { Oncs, Vwc } from "@nvmeof/codec";
+import { Oncs, Vwc, uuidText } from "@nvmeof/codec";
 import { type NamespaceFacts, UnsupportedError } from "@nvmeof/core";
 import {
   type BlockFeatures,
@@ -9,7 +9,7 @@ import {
   type BlockLimits,
   BlockOp,
 } from "../block-device.ts";
-import type { NamespaceIdentity } from "./identity.ts";
+import { identifiersOf } from "./identity.ts";
 import type { NamespacePath } from "./namespace-path.ts";
 
 /** Identify Namespace, NSATTR bit 0: the namespace is write protected. */
@@ -50,12 +50,11 @@ export function limitsOf(paths: readonly NamespacePath[]): BlockLimits {
 }
 
 /** Who the data is. */
-export function blockIdentity(facts: NamespaceFacts, identity: NamespaceIdentity): BlockIdentity {
-  const nguid = facts.identifiers.nguid ?? facts.identify.nguid;
-  const eui64 = facts.identifiers.eui64 ?? facts.identify.eui64;
+export function blockIdentity(facts: NamespaceFacts): BlockIdentity {
+  const { eui64, nguid, uuid } = identifiersOf(facts);
   return {
-    ...(identity.uuid === undefined ? {} : { uuid: identity.uuid }),
-    ...(identity.nguid === undefined ? {} : { nguid }),
-    ...(identity.eui64 === undefined ? {} : { eui64 }),
+    ...(uuid === undefined ? {} : { uuid: uuidText(uuid) }),
+    ...(nguid === undefined ? {} : { nguid }),
+    ...(eui64 === undefined ? {} : { eui64 }),
   };
 }

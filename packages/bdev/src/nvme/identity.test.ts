@@ -3,12 +3,10 @@
 
 import {
   IdentifyNamespace,
-  NamespaceDescriptor,
-  Nidt,
-  encode,
+  type NamespaceIdentifiers,
+  encodeNamespaceDescriptors,
   encoded,
   uuidBytes,
-  viewOf,
 } from "@nvmeof/codec";
 import { type NamespaceFacts, decodeNamespace } from "@nvmeof/core";
 import { expect, test } from "vitest";
@@ -27,19 +25,12 @@ const full: NamespaceIdentity = { eui64: "01", nguid: "02", uuid: UUID, csi: 0 }
 /** A namespace whose controller lists these descriptors. */
 function described(
   identify: Partial<{ eui64: Uint8Array; nguid: Uint8Array }>,
-  descriptors: readonly (readonly [type: number, value: Uint8Array])[],
+  descriptors: NamespaceIdentifiers = {},
 ): NamespaceFacts {
-  const list = new Uint8Array(4096);
-  let at = 0;
-  for (const [nidt, value] of descriptors) {
-    encode(NamespaceDescriptor, viewOf(list), at, { nidt, nidl: value.length });
-    list.set(value, at + NamespaceDescriptor.size);
-    at += NamespaceDescriptor.size + value.length;
-  }
   const page = encoded(IdentifyNamespace, { nsze: 64n, ncap: 64n, ...identify });
   // LBA format 0: 512 bytes.
   page[130] = 9;
-  return decodeNamespace(1, page, list);
+  return decodeNamespace(1, page, encodeNamespaceDescriptors(descriptors));
 }
 
 test("namespaces differ by the first field that differs, given or not", () => {
@@ -75,13 +66,13 @@ test("without any identifier a namespace cannot be told from others; a command s
 test("descriptors go before Identify, and zeroes stand for nothing", () => {
   const nguid = new Uint8Array(16).fill(0xab);
   const zeroes = new Uint8Array(16);
-  expect(identityOf(described({}, []))).toEqual(nobody);
-  expect(identityOf(described({ nguid }, []))).toEqual({ ...nobody, nguid: "ab".repeat(16) });
+  expect(identityOf(described({}))).toEqual(nobody);
+  expect(identityOf(described({ nguid }))).toEqual({ ...nobody, nguid: "ab".repeat(16) });
   const other = new Uint8Array(16).fill(0xcd);
-  expect(identityOf(described({ nguid }, [[Nidt.Nguid, other]])).nguid).toBe("cd".repeat(16));
-  expect(identityOf(described({ nguid }, [[Nidt.Nguid, zeroes]])).nguid).toBe("ab".repeat(16));
-  expect(identityOf(described({}, [[Nidt.Uuid, uuidBytes(UUID)]])).uuid).toBe(UUID);
-  expect(identityOf(described({ eui64: new Uint8Array(8) }, [])).eui64).toBeUndefined();
+  expect(identityOf(described({ nguid }, { nguid: other })).nguid).toBe("cd".repeat(16));
+  expect(identityOf(described({ nguid }, { nguid: zeroes })).nguid).toBe("ab".repeat(16));
+  expect(identityOf(described({}, { uuid: uuidBytes(UUID) })).uuid).toBe(UUID);
+  expect(identityOf(described({ eui64: new Uint8Array(8) })).eui64).toBeUndefined();
 });
 
 test("people see the best name that there is", () => {

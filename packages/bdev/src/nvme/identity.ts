@@ -16,16 +16,27 @@ export interface NamespaceIdentity {
 const given = (bytes: Uint8Array | undefined): Uint8Array | undefined =>
   bytes?.some((byte) => byte !== 0) === true ? bytes : undefined;
 
+/** The identifiers themselves. A controller gives some of them in two places, or as zeroes. */
+export function identifiersOf({ identify, identifiers }: NamespaceFacts): {
+  readonly eui64: Uint8Array | undefined;
+  readonly nguid: Uint8Array | undefined;
+  readonly uuid: Uint8Array | undefined;
+} {
+  return {
+    eui64: given(identifiers.eui64) ?? given(identify.eui64),
+    nguid: given(identifiers.nguid) ?? given(identify.nguid),
+    uuid: given(identifiers.uuid),
+  };
+}
+
 /** Identity as Identify and the namespace's descriptors give it. */
-export function identityOf({ identify, identifiers }: NamespaceFacts): NamespaceIdentity {
-  const eui64 = given(identifiers.eui64) ?? given(identify.eui64);
-  const nguid = given(identifiers.nguid) ?? given(identify.nguid);
-  const uuid = given(identifiers.uuid);
+export function identityOf(facts: NamespaceFacts): NamespaceIdentity {
+  const { eui64, nguid, uuid } = identifiersOf(facts);
   return {
     eui64: eui64 && hexText(eui64),
     nguid: nguid && hexText(nguid),
     uuid: uuid && uuidText(uuid),
-    csi: identifiers.csi ?? 0,
+    csi: facts.identifiers.csi ?? 0,
   };
 }
 

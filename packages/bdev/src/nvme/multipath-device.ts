@@ -78,7 +78,7 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     this.blockBytes = facts.format.blockBytes;
     this.#blockCount = facts.blockCount;
     this.namespaceIdentity = identityOf(facts);
-    this.identity = blockIdentity(facts, this.namespaceIdentity);
+    this.identity = blockIdentity(facts);
     this.#options = options;
     this.#policy = options.policy;
     this.features = featuresOf([first]);
@@ -237,7 +237,7 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     let failure: NvmeofError | undefined;
     let successes = 0;
     // As they are now: a path that comes later needs no reset, and one that goes cannot have any.
-    for (const { controllerPath } of [...this.#paths]) {
+    for (const { controllerPath } of this.#paths) {
       const { controller } = controllerPath;
       const error = await new Promise<NvmeofError | undefined>((resolve) => {
         if (controller.state === "disabled") resolve(undefined);

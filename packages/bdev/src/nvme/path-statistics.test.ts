@@ -1,0 +1,54 @@
+// Counters of a path: what they count, and what counts as a stall.
+// Read first: path-statistics.ts.
+
+import { VirtualClock } from "@nvmeof/transport/testing";
+import { expect, test } from "vitest";
+import { BlockOp } from "../block-device.ts";
+import { PathCounters } from "./path-statistics.ts";
+
+test("bytes count for reads and writes, and for nothing else", () => {
+  const counters = new PathCounters(new VirtualClock());
+  for (const op of Object.values(BlockOp)) counters.moved(op, 512);
+  expect(counters.snapshot()).toMatchObject({ readBytes: 512, writtenBytes: 512 });
+});
+
+test("a stall is the time with commands in flight and none ending; idle time is none", () => {
+  const clock = new VirtualClock();
+  const counters = new PathCounters(clock);
+  clock.advance(10_000);
+  expect(counters.snapshot().longestStallMs).toBe(0);
+  counters.sent(0);
+  counters.sent(1);
+  clock.advance(300);
+  // Not over yet, and seen already.
+  expect(counters.snapshot().longestStallMs).toBe(300);
+  counters.ended(1);
+  clock.settle();
+  clock.advance(200);
+  counters.ended(0);
+  clock.settle();
+  clock.advance(60_000);
+  expect(counters.snapshot()).toMatchObject({ requests: 2, longestStallMs: 300 });
+  counters.sent(0);
+  clock.advance(400);
+  counters.ended(0);
+  expect(counters.snapshot().longestStallMs).toBe(400);
+});
+
+test("many completions of one turn take one look at the clock", () => {
+  const clock = new VirtualClock();
+  let looks = 0;
+  const counting = {
+    at: clock.at.bind(clock),
+    defer: clock.defer.bind(clock),
+    nowMs: () => {
+      looks++;
+      return clock.nowMs();
+    },
+  };
+  const counters = new PathCounters(counting);
+  for (let inflight = 0; inflight < 100; inflight++) counters.sent(inflight);
+  expect(looks).toBe(1);
+  for (let inflight = 99; inflight >= 0; inflight--) counters.ended(inflight);
+  expect(looks).toBe(2);
+});
