@@ -18,6 +18,8 @@ export interface CommandSpec {
   readonly formats: readonly OutputFormat[];
   /** After this the command is ended, unless --timeout says otherwise; undefined: it takes its time. */
   readonly timeoutMs: number | undefined;
+  /** Whether it takes its time with these options, whatever `timeoutMs` is. */
+  readonly endless?: (options: object) => boolean;
   /** Name of its schema in the envelope. */
   readonly schema: string;
   /** The verb itself, loaded when it is run. */
@@ -46,7 +48,8 @@ export function addCommand(
     `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join("\n")}`,
   );
   command.action(async (...all: unknown[]) => {
-    const args = all.slice(0, -2).filter((each): each is string => typeof each === "string");
+    const given = all.slice(0, -2).flat();
+    const args = given.filter((each): each is string => typeof each === "string");
     await run(command.opts(), args);
   });
 }

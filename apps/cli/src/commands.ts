@@ -20,6 +20,7 @@ import {
 import { serveOptions } from "./serve-options.ts";
 
 const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1]"] as const;
+const uris = ["[uri...]", "nvme+tcp://host[:port][/<subnqn>], one for each path"] as const;
 const subsystem = "nvme+tcp://127.0.0.1:4420/nqn.2024-01.com.example:disk1";
 const minute = 60_000;
 
@@ -41,18 +42,28 @@ const discover: CommandSpec = {
 
 const connect: CommandSpec = {
   name: "connect",
-  args: [uri],
+  args: [uris],
   summary: "Connect to a subsystem, print what it is, and disconnect",
   details: `
 Unlike \`nvme connect\` it leaves nothing behind: there is no device in /dev, and the connection is
-closed again. It verifies that a host can connect: queues, digests and namespaces included.`,
+closed again. It verifies that a host can connect: queues, digests and namespaces included.
+
+With --hold it stays connected, by one path or many, and prints what happens to them until Ctrl-C,
+which ends it with 0; with --json a line for each event.`,
   examples: [
     `nvmeof connect ${subsystem}`,
     `nvmeof connect ${subsystem} --hdr-digest --data-digest`,
+    `nvmeof connect --hold ${subsystem} nvme+tcp://127.0.0.1:4421`,
   ],
-  options: () => [...commonOptions(["normal", "json"]), ...targetOptions(), ...connectionOptions()],
+  options: () => [
+    new Option("--hold", "stay connected, and print every change of state until Ctrl-C"),
+    ...commonOptions(["normal", "json"]),
+    ...targetOptions("many"),
+    ...connectionOptions(),
+  ],
   formats: ["normal", "json"],
   timeoutMs: minute,
+  endless: (options) => "hold" in options && options.hold === true,
   schema: "connect",
   load: () => import("./verbs/connect.ts"),
 };

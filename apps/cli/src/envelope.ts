@@ -26,6 +26,16 @@ export const envelope = (
   error: ErrorObject | null,
 ): Envelope => ({ schema: `nvmeof/${schema}`, version: VERSION, tool, data, warnings, error });
 
+/** One line of a stream: an envelope that says which event it is of. */
+export interface EventEnvelope extends Envelope {
+  readonly event: string;
+}
+
+export const eventEnvelope = (schema: string, event: string, data: unknown): EventEnvelope => {
+  const { schema: name, version, tool: made, ...rest } = envelope(schema, data, [], null);
+  return { schema: name, version, tool: made, event, ...rest };
+};
+
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
   if (value instanceof Uint8Array) return hexText(value);

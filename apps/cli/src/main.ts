@@ -97,7 +97,8 @@ async function runVerb(
   args: string[],
   io: Io,
 ): Promise<number> {
-  const life = new Lifetime(options.timeout ?? spec.timeoutMs);
+  const usualMs = spec.endless?.(options) === true ? undefined : spec.timeoutMs;
+  const life = new Lifetime(options.timeout ?? usualMs);
   const out = new Output(io.stdout, (error) => life.end(error));
   const ignore = (): void => {};
   io.stderr.on("error", ignore); // whoever reads our stderr may go: there is nobody to tell

@@ -42,6 +42,11 @@ export interface TargetOptions extends ConnectionOptions {
   readonly nqn?: string;
 }
 
+/** The same, for verbs that take any number of addresses. */
+export interface ManyTargetOptions extends Omit<TargetOptions, "traddr"> {
+  readonly traddr?: readonly string[];
+}
+
 /** Options of verbs that work on one namespace. */
 export interface NamespaceOptions extends TargetOptions {
   readonly namespaceId?: number;
@@ -146,11 +151,13 @@ export const connectionOptions = (): Option[] =>
   );
 
 /** Whom to connect to, for those who do not write a URI. */
-export const targetOptions = (): Option[] =>
+export const targetOptions = (addresses: "one" | "many" = "one"): Option[] =>
   grouped(
     "Target:",
     new Option("-t, --transport <type>", "tcp").choices(["tcp"]),
-    new Option("-a, --traddr <address>", "host name or IP address"),
+    addresses === "one"
+      ? new Option("-a, --traddr <address>", "host name or IP address")
+      : repeated("-a, --traddr <address>", "host name or IP address; once for each path", String),
     valued("-s, --trsvcid <port>", "TCP port", port),
     valued("-n, --nqn <nqn>", "NQN of the subsystem", checkNqn),
   );

@@ -18,7 +18,7 @@ import { type Endpoint, connectOptions, controllerOptions } from "./target-optio
 import { formatMs } from "./units.ts";
 
 /** What the bound of every close is, ms. */
-const CLOSE_BOUND_MS = 2_000;
+export const CLOSE_BOUND_MS = 2_000;
 
 /** How a session ended. */
 export interface Session<T> {

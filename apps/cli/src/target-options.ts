@@ -6,7 +6,7 @@ import type { ConnectOptions } from "@nvmeof/bdev/nvme";
 import { tcp } from "@nvmeof/transport/node";
 import { type Address, parseAddress } from "./address.ts";
 import { usage } from "./errors.ts";
-import type { ConnectionOptions, NamespaceOptions } from "./options.ts";
+import type { ConnectionOptions, ManyTargetOptions, NamespaceOptions } from "./options.ts";
 
 /** Where to connect to: complete. */
 export interface Endpoint {
@@ -55,6 +55,29 @@ export function subsystemEndpoint(uri: string | undefined, options: Given): Endp
     );
   }
   return { ...said, port: said.port ?? IO_PORT, subsystemNqn };
+}
+
+/**
+ * The addresses that are meant where any number may be given: URIs, or one URI or none with -a again
+ * and again. A URI without an NQN means the subsystem of the first.
+ */
+export function subsystemEndpoints(
+  uris: readonly string[],
+  { traddr = [], ...said }: ManyTargetOptions,
+): Endpoint[] {
+  const [first, ...others] = uris;
+  if (traddr.length > 0) {
+    if (others.length > 0) {
+      throw usage("several URIs and -a do not go together", "Write a URI for every address.");
+    }
+    return traddr.map((address) => subsystemEndpoint(first, { ...said, traddr: address }));
+  }
+  const lead = subsystemEndpoint(first, said);
+  const rest = others.map((uri) => {
+    const nqn = parseAddress(uri).subsystemNqn === undefined ? lead.subsystemNqn : said.nqn;
+    return subsystemEndpoint(uri, nqn === undefined ? said : { ...said, nqn });
+  });
+  return [lead, ...rest];
 }
 
 function merged(

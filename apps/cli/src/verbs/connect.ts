@@ -1,12 +1,15 @@
-// `connect`: the whole way to a live controller and back, with what the controller says of itself.
+// `connect`: the whole way to a live controller and back, with what the controller says of itself; with
+// --hold, stays there.
 
 import { versionText } from "@nvmeof/codec";
 import type { ControllerFacts, ControllerHandle } from "@nvmeof/core";
-import type { Verb } from "../context.ts";
-import type { TargetOptions } from "../options.ts";
+import type { Context, Report, Verb } from "../context.ts";
+import { usage } from "../errors.ts";
+import { hold } from "../hold.ts";
+import type { ManyTargetOptions } from "../options.ts";
 import { withController } from "../session.ts";
 import { facts } from "../table.ts";
-import { subsystemEndpoint } from "../target-options.ts";
+import { type Endpoint, subsystemEndpoints } from "../target-options.ts";
 import { formatBytes, formatMs } from "../units.ts";
 
 interface Found {
@@ -16,7 +19,7 @@ interface Found {
   readonly connectMs: number;
 }
 
-const look =
+const find =
   (startMs: number) =>
   async (handle: ControllerHandle): Promise<Found> => {
     const connectMs = performance.now() - startMs;
@@ -25,13 +28,26 @@ const look =
     return { facts: handle.facts, ioQueues, nsids, connectMs };
   };
 
-export const run: Verb<TargetOptions> = async (context, options, uri?: string) => {
-  const endpoint = subsystemEndpoint(uri, options);
+interface Options extends ManyTargetOptions {
+  readonly hold?: boolean;
+}
+
+export const run: Verb<Options> = async (context, options, ...uris) => {
+  const endpoints = subsystemEndpoints(uris, options);
+  const [endpoint] = endpoints;
+  if (options.hold === true) return hold(context, endpoints, options);
+  if (endpoints.length > 1) {
+    throw usage("several addresses are paths to hold", "Add --hold, or look with list-subsys.");
+  }
+  return look(context, endpoint!, options);
+};
+
+async function look(context: Context, endpoint: Endpoint, options: Options): Promise<Report> {
   const { result, close } = await withController(
     context,
     endpoint,
     options,
-    look(performance.now()),
+    find(performance.now()),
   );
   const { identify, cntlid, version, transferBytesMax, keepAliveTimeoutMs } = result.facts;
   const { nsids, ioQueues, connectMs } = result;
@@ -73,4 +89,4 @@ export const run: Verb<TargetOptions> = async (context, options, uri?: string) =
       ["closed in", `${formatMs(close.totalMs)}, shutdown ${close.shutdown}`],
     ]);
   return { data, text };
-};
+}

@@ -5,7 +5,7 @@ import { nvmeof, nvmeofJson, start } from "../testing/run.ts";
 
 const small = ["--seconds", "1", "--size", "1M"];
 
-test("as JSON it is one document that says that all is well", async () => {
+test("as JSON it is one document that says that all is well", { timeout: 20_000 }, async () => {
   const { data, error, exitCode } = await nvmeofJson(["demo", ...small, "-g", "-G"]);
   expect(error).toBeNull();
   expect(exitCode).toBe(0);
@@ -31,14 +31,18 @@ test("as JSON it is one document that says that all is well", async () => {
   expect(destruct.timeline.map(({ what }) => what)).toContain("64 of 64 reads have settled");
 });
 
-test("for people it tells the story with its times, and ends with the verdict", async () => {
-  const { stdout, stderr, exitCode } = await nvmeof(["demo", ...small]);
-  expect(exitCode).toBe(0);
-  expect(stderr).toBe("");
-  expect(stdout).toMatch(/^ +\d\.\d{3} s {2}verified in .*: 0 mismatches$/m);
-  expect(stdout).toMatch(/^ +\d\.\d{3} s {2}64 of 64 reads have settled$/m);
-  expect(stdout.endsWith("All reads settled, and the close was bounded.\n")).toBe(true);
-});
+test(
+  "for people it tells the story with its times, and ends with the verdict",
+  { timeout: 20_000 },
+  async () => {
+    const { stdout, stderr, exitCode } = await nvmeof(["demo", ...small]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^ +\d\.\d{3} s {2}verified in .*: 0 mismatches$/m);
+    expect(stdout).toMatch(/^ +\d\.\d{3} s {2}64 of 64 reads have settled$/m);
+    expect(stdout.endsWith("All reads settled, and the close was bounded.\n")).toBe(true);
+  },
+);
 
 test("Ctrl-C ends it in order, wherever it is", async () => {
   const run = start(["demo", "--seconds", "60", "--size", "1M"]);
@@ -57,7 +61,7 @@ type Timed = { readonly timeline: readonly { readonly what: string }[] };
 
 const told = (data: unknown): string => (data as Timed).timeline.map(({ what }) => what).join("\n");
 
-test("the scenario destruct is its last part alone", async () => {
+test("the scenario destruct is its last part alone", { timeout: 20_000 }, async () => {
   const { data, error } = await nvmeofJson(["demo", "--scenario", "destruct", "--size", "1M"]);
   expect(error).toBeNull();
   expect(data).toMatchObject({
@@ -88,7 +92,7 @@ test("the scenario reconnect waits for the target and goes on", { timeout: 20_00
   expect(stdout).toMatch(/without a target: requests waited, no error, no mismatch\.\n$/);
 });
 
-test("Ctrl-C ends a scenario in order", async () => {
+test("Ctrl-C ends a scenario in order", { timeout: 20_000 }, async () => {
   const run = start(["demo", "--scenario", "reconnect", "--outage", "1h", "--size", "1M"]);
   await run.stdout.contains("requests wait for this one");
   run.signal("SIGINT");
