@@ -5,6 +5,7 @@ import { type BlockChannel, BlockOp } from "@nvmeof/bdev";
 import type { PathPolicy } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import { type Random, seededRandom } from "@nvmeof/core";
+import type { FaultyPort, Silence } from "./faulty-port.ts";
 import { BLOCK_BYTES, type Watched, World } from "./world.ts";
 import { ZombieDisk } from "./zombie-disk.ts";
 
@@ -13,6 +14,8 @@ const BLOCKS = 16;
 /** Less than any fence: what a disk does so late, fencing has to keep from doing harm. */
 const DISK_DELAY_MAX_MS = 4_000;
 const KATO_MS = 2_000;
+/** Who is told that the outcome of a write is unknown has to fence by himself before he goes on. */
+const OWN_FENCE_MS = 3 * KATO_MS + DISK_DELAY_MAX_MS + 1_000;
 
 const policies: readonly PathPolicy[] = [
   { mode: "active-passive" },
@@ -98,6 +101,7 @@ class Chaos {
     this.#rest();
     // I43: with healthy paths everything comes to an end, within the fence and the waits.
     await world.runUntil(() => this.#running === 0, 120_000);
+    await world.pass(OWN_FENCE_MS);
     await world.runUntil(
       () => world.group.controllers.every(({ controller }) => controller.state === "live"),
       60_000,
@@ -134,7 +138,9 @@ class Chaos {
       if (writes) block.wrote(value, error === undefined ? "none" : error.outcome);
       else if (error === undefined) this.#check(lba, block.read(watched.request.data![0]!));
       this.#running--;
-      this.world.clock.at(this.world.clock.nowMs() + this.#below(200), () => this.#user(lba));
+      const unknown = writes && error?.outcome === "unknown";
+      const pauseMs = unknown ? OWN_FENCE_MS : this.#below(200);
+      this.world.clock.at(this.world.clock.nowMs() + pauseMs, () => this.#user(lba));
     });
     if (this.#below(50) === 0) this.#abort(watched);
   }
@@ -166,16 +172,16 @@ class Chaos {
       reset: () => port.reset(),
       fin: () => port.fin(),
       refuse: () => port.refuse(),
-      blackhole: () => port.blackhole(),
+      blackhole: () => this.#silence(port, { toHost: true, toController: true }),
       "silent to host": () => port.blackhole({ toHost: true, toController: false }),
-      "silent to target": () => port.blackhole({ toHost: false, toController: true }),
+      "silent to target": () => this.#silence(port, { toHost: false, toController: true }),
       hold: () => (port.climate = { toHost: "held" }),
-      "one silent queue": () => port.links.at(-1)?.blackhole(),
+      "one silent queue": () => (this.#thaw(), port.links.at(-1)?.blackhole()),
       rechunk: () => port.rechunk(1 + this.#below(200)),
       "stop reading": () => port.stopReading(),
       heal: () => port.heal(),
       "heal all": () => this.#healAll(),
-      freeze: () => this.world.target.freeze(),
+      freeze: () => this.#freeze(),
       thaw: () => this.world.target.thaw(),
       ana: () =>
         this.world.subsystem.setAnaState({
@@ -193,6 +199,27 @@ class Chaos {
     this.faults.push(`${clock.nowMs()} ${name} ${port.remote}`);
     kinds[name]!();
     clock.at(clock.nowMs() + this.#below(2_000), () => this.#nextFault());
+  }
+
+  /**
+   * A target whose process stands still does not count the time, and what it held it may do when it
+   * goes on: no fence by time holds against that, unless it learns that the host has gone.
+   */
+  #freeze(): void {
+    for (const port of this.world.ports) port.climate = { toController: "clear" };
+    const silent = this.world.ports.some(({ links }) =>
+      links.some(({ toController }) => toController?.weather === "silent"),
+    );
+    if (!silent) this.world.target.freeze();
+  }
+
+  #thaw(): void {
+    this.world.target.thaw();
+  }
+
+  #silence(port: FaultyPort, silence: Silence): void {
+    this.#thaw();
+    port.blackhole(silence);
   }
 
   #healAll(): void {

@@ -2,11 +2,11 @@
 // that it is enough. Read first: paths.ts; @nvmeof/core observers.ts for what is told.
 
 import type { ControllerPath, GroupEvent, NvmeGroup } from "@nvmeof/bdev/nvme";
-import { type NvmeofError, isNvmeofError } from "@nvmeof/codec";
+import { NvmeofError } from "@nvmeof/codec";
 import type { CloseReport, Controller, ControllerEvent } from "@nvmeof/core";
 import type { Context } from "./context.ts";
 import { eventEnvelope, jsonText } from "./envelope.ts";
-import { CliError } from "./errors.ts";
+import { noteCircumstances } from "./errors.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { type TriedPath, withPaths } from "./paths.ts";
 import { printable } from "./printable.ts";
@@ -116,14 +116,21 @@ function tellConnected(stream: Stream, name: PathName, { controller, namespaces 
 }
 
 /** Resolves when the signal aborts; rejects when the last path is gone for good. */
-function untilToldOrLost(group: NvmeGroup, signal: AbortSignal): Promise<void> {
+function untilToldOrLost(
+  group: NvmeGroup,
+  [endpoint]: readonly Endpoint[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { host: address, port, subsystemNqn: subnqn } = endpoint!;
   return new Promise((resolve, reject) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
     group.observe((event) => {
       if (event.type !== "controller-removed" || group.controllers.length > 0) return;
-      const gone = new CliError("NVME_ERR_CLOSED", "the last path is gone");
-      if (!signal.aborted) reject(event.controller.reason ?? gone);
+      const gone = new NvmeofError("NVME_ERR_CLOSED", "the last path is gone");
+      const error = event.controller.reason ?? gone;
+      noteCircumstances(error, { peer: { address, port, subnqn }, wasLive: true });
+      if (!signal.aborted) reject(error);
     });
   });
 }
@@ -132,7 +139,7 @@ function untilToldOrLost(group: NvmeGroup, signal: AbortSignal): Promise<void> {
 function allOf(tried: readonly TriedPath[]): ControllerPath[] {
   return tried.map(({ path, error }) => {
     if (path !== undefined) return path;
-    throw isNvmeofError(error) || error instanceof Error ? error : new Error(String(error));
+    throw error;
   });
 }
 
@@ -157,7 +164,7 @@ export async function hold(
       path.controller.observe((event) => stream.controllerEvent(name, event));
     }
     group.observe((event) => stream.groupEvent(event));
-    await untilToldOrLost(group, context.signal);
+    await untilToldOrLost(group, endpoints, context.signal);
   });
   tellClosed(stream, closes);
   await stream.ended();

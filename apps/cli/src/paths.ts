@@ -68,7 +68,11 @@ export async function withPaths<T>(
   }
   const identity = await identityOf(context, endpoints);
   const group = new NvmeGroup({ name: "nvme0" });
-  const close = (): Promise<CloseReport[]> => group.close({ boundMs: CLOSE_BOUND_MS });
+  let closing: Promise<CloseReport[]> | undefined;
+  const close = (): Promise<CloseReport[]> => {
+    closing ??= group.close({ boundMs: CLOSE_BOUND_MS });
+    return closing;
+  };
   const abort = (): void => void close();
   signal.addEventListener("abort", abort, { once: true });
   try {

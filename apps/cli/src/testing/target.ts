@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, type Socket, createServer } from "node:net";
 import { type MemoryDevice, type MemoryDeviceOptions, memoryDevice } from "@nvmeof/bdev";
 import { type ServeOptions, type Served, serve } from "@nvmeof/target/node";
-import { systemClock } from "@nvmeof/transport/node";
+import { systemClock, tcpListen } from "@nvmeof/transport/node";
 import { formatAddress } from "../address.ts";
 
 export const NQN = "nqn.2024-01.org.example:cli";
@@ -48,6 +48,33 @@ export async function testTarget(
     uri: formatAddress({ host, port, subsystemNqn: NQN }),
     discovery: formatAddress({ host, port }),
     namespace: (nsid) => formatAddress({ host, port, subsystemNqn: NQN, nsid }),
+  };
+}
+
+/** One more port of a target, and how to take it away and give it back. */
+export interface TestPort {
+  readonly uri: string;
+  readonly drop: () => void;
+  readonly restore: () => Promise<void>;
+}
+
+/** Lets a target listen at one more port on loopback. */
+export async function testPort({ served: { target } }: TestTarget): Promise<TestPort> {
+  const listen = async (wanted: number): Promise<{ port: number; drop: () => void }> => {
+    const listener = await tcpListen({ host: "127.0.0.1", port: wanted });
+    const { host: traddr, port } = listener.address;
+    const opened = target.listen({
+      listener,
+      address: { trtype: "tcp", traddr, trsvcid: String(port) },
+    });
+    return { port, drop: () => opened.close("drop") };
+  };
+  let now = await listen(0);
+  const { port } = now;
+  return {
+    uri: formatAddress({ host: "127.0.0.1", port, subsystemNqn: NQN }),
+    drop: () => now.drop(),
+    restore: async () => void (now = await listen(port)),
   };
 }
 
