@@ -119,6 +119,38 @@ const list: CommandSpec = {
   load: () => import("./verbs/list.ts"),
 };
 
+const listSubsys: CommandSpec = {
+  name: "list-subsys",
+  args: [uris],
+  summary: "List subsystems, the paths to them, and the ANA state of each",
+  details: `
+It connects by every address given, looks, and disconnects: there are no connections that last. URIs
+of several subsystems may be mixed. An address that cannot be reached is listed as such, and the exit
+code is 11 then.`,
+  examples: [
+    `nvmeof list-subsys ${subsystem} nvme+tcp://127.0.0.1:4421`,
+    `nvmeof list-subsys ${subsystem} --json`,
+  ],
+  options: () => [
+    ...commonOptions(["normal", "json"]),
+    ...targetOptions("many"),
+    ...connectionOptions(),
+  ],
+  formats: ["normal", "json"],
+  timeoutMs: minute,
+  schema: "list-subsys",
+  load: () => import("./verbs/list-subsys.ts"),
+};
+
+const showTopology: CommandSpec = {
+  ...listSubsys,
+  name: "show-topology",
+  summary: "Show subsystems, their namespaces, and the paths to each, as a tree",
+  examples: [`nvmeof show-topology ${subsystem} nvme+tcp://127.0.0.1:4421`],
+  schema: "show-topology",
+  load: () => import("./verbs/show-topology.ts"),
+};
+
 const rangeOptions = (): Option[] => [
   valued("--start-block <lba>", "first block", whole(0, Number.MAX_SAFE_INTEGER)).default(0),
   valued(
@@ -299,6 +331,8 @@ export const commands: readonly CommandSpec[] = [
   discover,
   connect,
   list,
+  listSubsys,
+  showTopology,
   idCtrl,
   idNs,
   read,

@@ -48,6 +48,7 @@ export type CliCode =
   | "NVME_ERR_TERMINATED" // SIGTERM
   | "NVME_ERR_OUTPUT_CLOSED" // whoever read our stdout has gone
   | "NVME_ERR_MISMATCH"
+  | "NVME_ERR_PARTIAL" // some of several addresses could not be reached
   | "NVME_ERR_UNSETTLED" // a demo whose reads did not settle, or whose close was not bounded
   | "NVME_ERR_INTERNAL";
 
@@ -132,6 +133,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_OUTPUT_CLOSED: final("ok"),
   NVME_ERR_OUT_OF_RANGE: final("usage"),
   NVME_ERR_PARSE: final("protocol"),
+  NVME_ERR_PARTIAL: again("partial"),
   NVME_ERR_PEER_TERMINATED: final("protocol"),
   NVME_ERR_PROTOCOL: final("protocol"),
   NVME_ERR_QUEUE_FULL: again("resource"),

@@ -125,13 +125,17 @@ function untilToldOrLost(
   return new Promise((resolve, reject) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
-    group.observe((event) => {
-      if (event.type !== "controller-removed" || group.controllers.length > 0) return;
-      const gone = new NvmeofError("NVME_ERR_CLOSED", "the last path is gone");
-      const error = event.controller.reason ?? gone;
+    const look = (reason?: NvmeofError): void => {
+      if (group.controllers.length > 0 || signal.aborted) return;
+      const error = reason ?? new NvmeofError("NVME_ERR_CLOSED", "the last path is gone");
       noteCircumstances(error, { peer: { address, port, subnqn }, wasLive: true });
-      if (!signal.aborted) reject(error);
+      reject(error);
+    };
+    group.observe((event) => {
+      if (event.type === "controller-removed") look(event.controller.reason);
     });
+    // It may have gone while others were being connected.
+    look();
   });
 }
 
@@ -161,7 +165,15 @@ export async function hold(
     for (const [i, path] of paths.entries()) {
       const name = stream.name(path, i);
       tellConnected(stream, name, path);
-      path.controller.observe((event) => stream.controllerEvent(name, event));
+      // Nobody tries any more where it is disabled, and nobody here would enable it.
+      const leaveIfDisabled = (): void => {
+        if (path.controller.state === "disabled") void group.detach(path);
+      };
+      path.controller.observe((event) => {
+        stream.controllerEvent(name, event);
+        leaveIfDisabled();
+      });
+      leaveIfDisabled();
     }
     group.observe((event) => stream.groupEvent(event));
     await untilToldOrLost(group, endpoints, context.signal);
