@@ -5,11 +5,8 @@
 //   node … receive-allocations.mjs --json              one object per line, for the test
 
 import { DataDirection, DataPdu, PduFlag } from "@nvmeof/codec";
-import { Region } from "@nvmeof/transport";
+import { ControllerSession, HostSession, Region } from "@nvmeof/transport";
 import { RawPdus, joined, sqeOf } from "@nvmeof/transport/testing";
-// The sessions are not part of the package's interface; a benchmark may reach behind it.
-import { ControllerSession } from "../../packages/transport/src/tcp/controller-session.ts";
-import { HostSession } from "../../packages/transport/src/tcp/host-session.ts";
 
 /** Chunks in which the stream arrives: no PDU's header is spared from being cut. */
 const CHUNK_BYTES = 262_101;

@@ -33,3 +33,6 @@ export {
 } from "./tcp/controller-link.ts";
 export { type HostTransportOptions, hostTransport } from "./tcp/host-link.ts";
 export type { Agreement, SessionOptions } from "./tcp/initialize.ts";
+// The machines themselves: for those who drive them with bytes and time of their own.
+export { ControllerSession, type ControllerSessionOptions } from "./tcp/controller-session.ts";
+export { HostSession, type HostSessionOptions } from "./tcp/host-session.ts";
