@@ -60,6 +60,8 @@ export default defineConfig({
   resolve: { alias },
   test: {
     projects: chromium === undefined ? [node] : [node, browser],
+    // Tests over real sockets wait for events; on a busy machine those may take their time.
+    testTimeout: 20_000,
     reporters: ["default", new ClosingLine()],
     coverage: {
       provider: "v8",

@@ -21,7 +21,8 @@ test("it stays until Ctrl-C, which ends it in order and with 0", async () => {
   run.signal("SIGINT");
   expect(await run.ended).toBe(0);
   expect(run.stdout.text).toMatch(/Z {2}closed in .*, shutdown complete\n$/);
-  expect(target.served.target.status.controllers).toBe(0);
+  // The target learns of it when the last bytes have reached it.
+  await expect.poll(() => target.served.target.status.controllers).toBe(0);
 });
 
 test("as JSON every event is an envelope on a line of its own", async () => {
