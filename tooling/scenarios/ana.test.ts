@@ -316,3 +316,41 @@ test("F61: states that never come to rest do not keep a request waiting for ever
   expect(slowestMs([read])).toBeLessThanOrEqual(30_000 + ANATT_MS);
   await expectCleanEnd(world);
 });
+
+test("F66: a path that comes and goes each second is left alone until it stays, without an error", async () => {
+  const policy = { mode: "active-passive", failbackDelayMs: 5_000 } as const;
+  const world = new World({ ports: 2, group: { policy } });
+  const [first, second] = await world.attachAll();
+  const run = load(world, 8);
+  await world.pass(100);
+  const carried = (): number => first!.namespaces.get(1)!.statistics.requests;
+  set(world, AnaState.Inaccessible, 1);
+  await world.pass(500);
+  const before = carried();
+  for (let flap = 0; flap < 20; flap++) {
+    set(world, AnaState.Optimized, 1);
+    await world.pass(500);
+    set(world, AnaState.Inaccessible, 1);
+    await world.pass(500);
+  }
+  expect(carried()).toBe(before);
+  set(world, AnaState.Optimized, 1);
+  await world.pass(4_900);
+  expect(carried()).toBe(before);
+  await world.pass(200);
+  expect(carried()).toBeGreaterThan(before);
+  // Where there is no other way it is taken at once all the same.
+  set(world, AnaState.Inaccessible, 2);
+  await world.pass(100);
+  set(world, AnaState.Inaccessible, 1);
+  await seen(world);
+  set(world, AnaState.Optimized, 1);
+  const settled = run.settled;
+  await world.pass(100);
+  expect(run.settled).toBeGreaterThan(settled + 8);
+  run.phase = "off";
+  await world.runUntil(() => run.inflight === 0);
+  expect(run.errors).toEqual([]);
+  expect(second!.namespaces.get(1)!.statistics.errors).toBeLessThanOrEqual(16);
+  await expectCleanEnd(world);
+});

@@ -2,14 +2,13 @@
 // Read first: reliability-anchors.md §4.1 (safety, then liveness), §4.2 (I21, I22); world.ts.
 
 import { type BlockChannel, BlockOp } from "@nvmeof/bdev";
-import type { PathPolicy } from "@nvmeof/bdev/nvme";
+import type { Fencing, PathPolicy } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import { type Random, seededRandom } from "@nvmeof/core";
 import type { FaultyPort, Silence } from "./faulty-port.ts";
 import { BLOCK_BYTES, type Watched, World } from "./world.ts";
 import { ZombieDisk } from "./zombie-disk.ts";
 
-const FAULT_PHASE_MS = 60_000;
 const BLOCKS = 16;
 /** Less than any fence: what a disk does so late, fencing has to keep from doing harm. */
 const DISK_DELAY_MAX_MS = 4_000;
@@ -53,8 +52,8 @@ class Block {
   }
 }
 
-/** One run. `wrong` says what was not as it must be. */
-class Chaos {
+/** One run of a seed. `wrong` says what was not as it must be. */
+export class Chaos {
   readonly world: World;
   readonly disk: ZombieDisk;
   readonly wrong: string[] = [];
@@ -65,14 +64,18 @@ class Chaos {
   #phase: "faults" | "rest" = "faults";
   #running = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, fencing: Fencing) {
     const random = seededRandom(seed);
     this.#random = random;
     const disks: ZombieDisk[] = [];
     this.world = new World({
       ports: 2 + (seed % 2),
       namespaces: [64],
-      group: { policy: policies[seed % policies.length]!, retry: { elapsedMaxMs: 20_000 } },
+      group: {
+        policy: policies[seed % policies.length]!,
+        retry: { elapsedMaxMs: 20_000 },
+        fencing,
+      },
       controller: {
         keepAliveTimeoutMs: KATO_MS,
         ioTimeoutMs: 5_000,
@@ -90,22 +93,35 @@ class Chaos {
     this.disk = disks[0]!;
   }
 
-  async run(): Promise<void> {
+  /** Load and faults for some time. */
+  async begin(ms: number): Promise<void> {
     const { world } = this;
     await world.attachAll();
     this.disk.delayMaxMs = DISK_DELAY_MAX_MS;
     for (let i = 0; i < 2; i++) this.#channels.push(world.device().openChannel());
     for (let lba = 0; lba < BLOCKS; lba++) this.#user(lba);
     this.#nextFault();
-    await world.pass(FAULT_PHASE_MS);
-    this.#rest();
-    // I43: with healthy paths everything comes to an end, within the fence and the waits.
+    await world.pass(ms);
+  }
+
+  /** Nothing new from now on: neither load nor faults. What is broken stays broken. */
+  stop(): void {
+    this.#phase = "rest";
+  }
+
+  /** All is healed; I43: with healthy paths everything comes to an end, within the fence and the waits. */
+  async rest(): Promise<void> {
+    const { world } = this;
+    this.stop();
+    this.#healAll();
+    this.disk.delayMaxMs = 0;
+    world.subsystem.setAnaState({ group: 1, state: AnaState.Optimized });
+    for (const { controller } of world.group.controllers) controller.enable(() => {});
     await world.runUntil(() => this.#running === 0, 120_000);
     await world.pass(OWN_FENCE_MS);
-    await world.runUntil(
-      () => world.group.controllers.every(({ controller }) => controller.state === "live"),
-      60_000,
-    );
+    const isLive = (): boolean =>
+      world.group.controllers.every(({ controller }) => controller.state === "live");
+    await world.runUntil(isLive, 60_000);
     for (const [lba, block] of this.#blocks.entries()) {
       const wrong = block.read(await world.readBack(this.#channels[0]!, lba));
       if (wrong !== undefined) this.wrong.push(`block ${lba} in the end: ${wrong}`);
@@ -193,6 +209,13 @@ class Chaos {
       disable: () => path?.controller.disable(() => {}),
       enable: () => path?.controller.enable(() => {}),
       rescan: () => path?.rescan(),
+      "device reset": () =>
+        void this.world
+          .device()
+          .reset()
+          .catch(() => {}),
+      prefer: () => this.world.device().prefer(this.#pick(this.world.device().paths)),
+      "another way": () => void this.#detached(),
       policy: () => (group.policy = this.#pick(policies)),
     };
     const name = this.#pick(Object.keys(kinds));
@@ -222,6 +245,29 @@ class Chaos {
     port.blackhole(silence);
   }
 
+  /** One path is taken away and attached again, as long as there is another one. */
+  async #detached(): Promise<void> {
+    const { group } = this.world;
+    const { controllers } = group;
+    const { paths } = this.world.device();
+    if (paths.length < this.world.ports.length || this.#phase === "rest") return;
+    const at = this.#below(controllers.length);
+    const { traddr } = controllers[at]!.controller.options.transports[0]!.address;
+    const port = Number(traddr.replace("port", ""));
+    await group.detach(controllers[at]!);
+    const { clock } = this.world;
+    for (;;) {
+      await new Promise<void>((resolve) => clock.at(clock.nowMs() + 500, resolve));
+      if ((this.#phase as string) === "rest") return;
+      try {
+        await group.attach(this.world.controllerOptions([port]));
+        return;
+      } catch {
+        // Refused, silent, frozen: again, as somebody would who wants his paths back.
+      }
+    }
+  }
+
   #healAll(): void {
     for (const port of this.world.ports) {
       port.heal();
@@ -229,19 +275,4 @@ class Chaos {
     }
     this.world.target.thaw();
   }
-
-  #rest(): void {
-    this.#phase = "rest";
-    this.#healAll();
-    this.disk.delayMaxMs = 0;
-    this.world.subsystem.setAnaState({ group: 1, state: AnaState.Optimized });
-    for (const { controller } of this.world.group.controllers) controller.enable(() => {});
-  }
-}
-
-/** Runs the scenario of `seed`. */
-export async function chaos(seed: number): Promise<Chaos> {
-  const run = new Chaos(seed);
-  await run.run();
-  return run;
 }

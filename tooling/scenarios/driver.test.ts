@@ -1,4 +1,4 @@
-// What the multipath driver offers beside I/O: abort, reset, counters, controls of a group, handles.
+// What the multipath driver offers beside I/O: reset, counters, controls of a group, handles.
 // Read first: packages/bdev/src/nvme/multipath-device.ts, group.ts, host.ts.
 
 import { BlockOp } from "@nvmeof/bdev";
@@ -15,126 +15,11 @@ import {
   outcomesOf,
   slowestMs,
 } from "./expectations.ts";
-import { heldWorld } from "./held-disk.ts";
+import { Wire } from "./parity-support.ts";
 import { BLOCK_BYTES, World } from "./world.ts";
 
 const opened = (device: MultipathDevice): MultipathChannel =>
   device.openChannel() as MultipathChannel;
-
-test("abort: a request that waits settles after the call, was not sent, and the others keep their order", async () => {
-  const { world, disk } = heldWorld({ controller: { queueEntries: 3 } });
-  await world.attach();
-  const channel = opened(world.device());
-  disk.answers = "held";
-  const reads = world.reads(channel, 6);
-  await world.idle();
-  expect(channel.waiting).toBe(4);
-  channel.abort(reads[2]!.request);
-  expect(reads[2]!.settled).toEqual([]);
-  await world.idle();
-  expect(reads[2]!.settled[0]!.error).toMatchObject({
-    code: "NVME_ERR_ABORTED",
-    outcome: "not-sent",
-  });
-  disk.answerAll();
-  await world.idle();
-  expectNoErrors(reads.filter((_, at) => at !== 2));
-  expect(disk.seen.map(({ lba }) => lba)).toEqual([0, 1, 3, 4, 5]);
-  await expectCleanEnd(world);
-});
-
-test("abort: of one that the controller has the outcome is unknown; its data is its caller's again", async () => {
-  const { world, disk } = heldWorld();
-  const { controller } = await world.attach();
-  const channel = opened(world.device());
-  const fill = world.writes(channel, 1, 0x5a);
-  await world.runUntil(() => world.unsettled === 0);
-  disk.answers = "held";
-  const read = world.submit(channel);
-  const write = world.submit(channel, { op: BlockOp.Write, lba: 1 });
-  await world.idle();
-  const [queue] = controller.ioQueues;
-  channel.abort(read.request);
-  channel.abort(write.request);
-  channel.abort(write.request);
-  expect([...read.settled, ...write.settled]).toEqual([]);
-  await world.idle();
-  expect(codesOf([read, write])).toEqual(["NVME_ERR_ABORTED"]);
-  expect(outcomesOf([read, write])).toEqual(["unknown", "unknown"]);
-  expect(queue!.abandoned).toBe(2);
-  read.request.data!.fill(0xee);
-  disk.answerAll();
-  await world.idle();
-  // The late answer frees the CID; its data goes nowhere.
-  expect(queue!.abandoned).toBe(0);
-  expect(read.request.data!.every((byte) => byte === 0xee)).toBe(true);
-  expectNoErrors(fill);
-  expect(controller.state).toBe("live");
-  await expectCleanEnd(world);
-});
-
-test("abort: many at once are told to the controller no faster than it takes them", async () => {
-  const { world, disk } = heldWorld({ target: { limits: { abortsMax: 2 } } });
-  const { controller } = await world.attach();
-  const channel = opened(world.device());
-  disk.answers = "held";
-  const reads = world.reads(channel, 127);
-  await world.idle();
-  for (const { request } of reads) channel.abort(request);
-  await world.idle();
-  expect(codesOf(reads)).toEqual(["NVME_ERR_ABORTED"]);
-  expectSettledOnce(reads);
-  disk.answerAll();
-  await world.idle();
-  expect(controller.ioQueues[0]!.abandoned).toBe(0);
-  expect(controller.state).toBe("live");
-  const log = await world.run(world.group.admin(identifyCommand(Cns.Controller, identifyBuffer())));
-  expect(log).toBeDefined();
-  await expectCleanEnd(world);
-});
-
-test("abort: a command that is never answered costs the connection, and nobody else's request", async () => {
-  const { world, disk } = heldWorld({ controller: { ioTimeoutMs: 2_000 } });
-  const { controller } = await world.attach();
-  const channel = opened(world.device());
-  const states: string[] = [];
-  controller.observe((event) => event.type === "state" && states.push(event.to));
-  disk.answers = "held";
-  const read = world.submit(channel);
-  await world.idle();
-  channel.abort(read.request);
-  await world.idle();
-  disk.answers = "at once";
-  const others = world.reads(channel, 8);
-  await world.pass(2_100);
-  expectNoErrors(others);
-  expect(states).toEqual(["recovering", "live"]);
-  expect(controller.ioQueues[0]!.abandoned).toBe(0);
-  disk.answerAll();
-  await world.idle();
-  expectSettledOnce([read]);
-  await expectCleanEnd(world);
-});
-
-test("abort: of a write that waits for its fence the outcome is unknown, and of a stranger nothing comes", async () => {
-  const world = new World({ ports: 2 });
-  await world.attachAll();
-  const channel = opened(world.device());
-  world.target.freeze();
-  const write = world.submit(channel, { op: BlockOp.Write });
-  await world.idle();
-  world.port.refuse();
-  world.port.reset();
-  world.target.thaw();
-  await world.pass(1_000);
-  channel.abort({ op: BlockOp.Read, lba: 0, blockCount: 1, data: new Uint8Array(BLOCK_BYTES) });
-  channel.abort(write.request);
-  await world.idle();
-  expect(write.settled[0]!.error).toMatchObject({ code: "NVME_ERR_ABORTED", outcome: "unknown" });
-  channel.abort(write.request);
-  await world.pass(60_000);
-  await expectCleanEnd(world);
-});
 
 test("reset of a device: its controllers are reset one after another, and requests go round it", async () => {
   const world = new World({ ports: 2 });
@@ -405,3 +290,90 @@ test("a write that two paths have failed says what is least certain of both", as
   expect(slowestMs([write])).toBeLessThanOrEqual(10_000);
   await expectCleanEnd(world);
 });
+
+test("one namespace that makes no sense, or cannot be asked for now, keeps no other one away", async () => {
+  const world = new World({ namespaces: [64, 64, 64] });
+  const wire = new Wire(world);
+  const refused: string[] = [];
+  world.group.observe((event) => event.type === "path-refused" && refused.push(event.reason));
+  // Pages of 4,096 bytes: Identify Controller, the list, then two for each namespace.
+  let pages = 0;
+  wire.alter = ({ dataBytes }, page) => {
+    if (dataBytes !== 4096) return;
+    // FLBAS of namespace 1 names a format that there is not.
+    if (pages === 2) page.setUint8(26, 0x0f);
+    pages++;
+  };
+  await world.run(world.group.attach({ ...world.controllerOptions(), transport: wire.transport }));
+  expect(world.group.devices.map(({ nsid }) => nsid)).toEqual([2, 3]);
+  expect(refused).toHaveLength(1);
+  wire.alter = () => {};
+  const [path] = world.group.controllers;
+  path!.rescan();
+  await world.idle();
+  expect(world.group.devices.map(({ nsid }) => nsid).sort()).toEqual([1, 2, 3]);
+  await world.close();
+  expect(world.group.devices).toEqual([]);
+});
+
+test("a namespace whose description stops making sense is gone, and comes back as another device", async () => {
+  const world = new World({ namespaces: [64] });
+  const wire = new Wire(world);
+  await world.run(world.group.attach({ ...world.controllerOptions(), transport: wire.transport }));
+  const device = world.device();
+  const channel = device.openChannel();
+  const [path] = world.group.controllers;
+  let pages = 0;
+  wire.alter = ({ dataBytes }, page) => {
+    if (dataBytes === 4096 && pages++ === 1) page.setUint8(26, 0x0f);
+  };
+  path!.rescan();
+  await world.idle();
+  const read = world.submit(channel);
+  await world.idle();
+  expect(codesOf([read])).toEqual(["NVME_ERR_NS_CHANGED"]);
+  expect(world.group.devices).toEqual([]);
+  wire.alter = () => {};
+  path!.rescan();
+  await world.idle();
+  expect(world.device()).not.toBe(device);
+  await world.close();
+});
+
+test.each(["channel", "device"])(
+  "closing a %s takes nothing back: what waits is done when a path returns, or ends with the controller",
+  async (what) => {
+    for (const end of ["path returns", "controller closes"]) {
+      const world = new World();
+      const path = await world.attach();
+      const device = world.device();
+      const channel = device.openChannel();
+      world.port.refuse();
+      world.port.reset();
+      const reads = world.reads(channel, 8);
+      await world.pass(100);
+      let closed: "no" | "yes" = "no";
+      if (what === "channel") channel.close();
+      else void device.close().then(() => (closed = "yes"));
+      const late = world.submit(channel);
+      await world.pass(100);
+      expect(codesOf([late])).toEqual(["NVME_ERR_CLOSED"]);
+      expect(reads.every(({ settled }) => settled.length === 0)).toBe(true);
+      expect(closed).toBe("no");
+      if (end === "path returns") {
+        world.port.heal();
+        path.controller.reset(() => {});
+        await world.runUntil(() => world.unsettled === 0);
+        expectNoErrors(reads);
+      } else {
+        await world.close();
+        expectSettledOnce(reads);
+        expect(codesOf(reads)).toEqual(["NVME_ERR_CLOSED"]);
+      }
+      await world.idle();
+      expect([...device.channels]).toEqual([]);
+      expect(closed).toBe(what === "device" ? "yes" : "no");
+      await expectCleanEnd(world);
+    }
+  },
+);

@@ -201,6 +201,25 @@ describe("a request in pieces", () => {
     expect(channel.inflight).toBe(0);
   });
 
+  test("fits the limits as they are when it is submitted, whatever they were before", () => {
+    const clock = new VirtualClock();
+    const below = new HeldDevice({ clock, limits: limitsOf(8, 0) });
+    let limits = limitsOf(8, 0);
+    Object.defineProperty(below, "limits", { get: () => limits });
+    const channel = splitting(below, { clock }).openChannel();
+    const read = (): void => {
+      const data = new Uint8Array(8 * 512);
+      channel.submit({ op: BlockOp.Read, lba: 0, blockCount: 8, data }, () => {});
+    };
+    read();
+    limits = limitsOf(3, 0);
+    read();
+    limits = limitsOf(8, 4);
+    read();
+    const counts = below.held.map(({ request }) => request.blockCount);
+    expect(counts).toEqual([8, 3, 3, 2, 4, 4]);
+  });
+
   test("keeps within the depth of the device, in order of submission", () => {
     const { below, write, flush, ranges, names } = setup(limitsOf(4, 0, 2));
     write("a", 0, 10);

@@ -20,6 +20,9 @@ export interface DeviceEnd {
   readonly reason: string;
 }
 
+/** Whether requests that wait may still be done: their user has closed what he used, and no more. */
+export const letsFinish = ({ kind }: DeviceEnd): boolean => kind === "channel" || kind === "device";
+
 /**
  * The error of a request to `name` that is not done because of `end`. Do Not Retry in any case: there
  * is no way left.

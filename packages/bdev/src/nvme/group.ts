@@ -179,7 +179,7 @@ export class NvmeGroup implements ControllerPathEvents {
       return;
     }
     const device = known.user;
-    // Its user has closed the device: it does not come back by itself.
+    // Its user has closed the device, and all is done: it does not come back by itself.
     if (!(device instanceof MultipathDevice)) {
       known.facts = facts;
       return;

@@ -14,7 +14,7 @@ import { CHANNEL_CLOSED, changesBlocks, checkRequest } from "../request-check.ts
 import { SettleQueue } from "../settle-queue.ts";
 import { type NoPathReason, decideNoPath } from "./availability.ts";
 import { dataOf, directionOfRequest, fillCommand, opcodeOf } from "./command.ts";
-import { type DeviceEnd, endedError, noPathError } from "./device-end.ts";
+import { type DeviceEnd, endedError, letsFinish, noPathError } from "./device-end.ts";
 import type { MultipathTarget } from "./multipath-device.ts";
 import type { NamespacePath } from "./namespace-path.ts";
 import { NO_PATH, PathSelector, Rank } from "./path-policy.ts";
@@ -88,14 +88,18 @@ export class MultipathChannel implements BlockChannel {
   }
 
   close(): void {
-    this.end({ kind: "channel", reason: CHANNEL_CLOSED });
+    if (this.#end === undefined) this.end({ kind: "channel", reason: CHANNEL_CLOSED });
   }
 
-  /** For the device: nothing is taken from now on, what waits is ended, what is in flight settles. */
+  /**
+   * For the device: nothing is taken from now on. What was submitted before is still done, unless
+   * there is no way left to do it: then what waits is ended.
+   */
   end(end: DeviceEnd): void {
-    if (this.#end !== undefined) return;
-    this.#end = end;
-    this.#waiting.flush((slot) => this.#fail(slot, this.#endedError(slot)));
+    if (this.#end === undefined || letsFinish(this.#end)) this.#end = end;
+    if (!letsFinish(end)) {
+      this.#waiting.flush((slot) => this.#fail(slot, this.#endedError(slot)));
+    }
     if (this.#inflight === 0) this.#target.channelEnded(this);
   }
 
@@ -132,9 +136,14 @@ export class MultipathChannel implements BlockChannel {
     this.#waiting.kick();
   }
 
+  /** A path became better. Those who wait may go; who has a path goes back only on `failback`. */
   pathImproved(): void {
-    this.#selector.improved();
     this.#waiting.kick();
+  }
+
+  /** What is best is chosen anew, as far as the policy allows it. */
+  failback(): void {
+    this.#selector.improved();
   }
 
   pathWorsened(path: NamespacePath): void {
@@ -150,6 +159,11 @@ export class MultipathChannel implements BlockChannel {
   /** The device was frozen, or thawed: what waits is looked at anew. */
   frozenChanged(): void {
     this.#waiting.kick();
+  }
+
+  /** Whether requests that were submitted may still be done. */
+  get #hasWays(): boolean {
+    return this.#end === undefined || letsFinish(this.#end);
   }
 
   #newSlot(): Slot {
@@ -227,7 +241,7 @@ export class MultipathChannel implements BlockChannel {
     counters.moved(op, slot.sentBlocks * this.#target.blockBytes);
     slot.doneBlocks += slot.sentBlocks;
     if (slot.doneBlocks >= blockCount || op === BlockOp.Flush) this.#settle(slot, undefined);
-    else if (this.#end === undefined) this.#dispatch(slot);
+    else if (this.#hasWays) this.#dispatch(slot);
     else this.#settle(slot, this.#endedError(slot));
   };
 
@@ -243,9 +257,9 @@ export class MultipathChannel implements BlockChannel {
     slot.error = error;
     // What a controller has answered is worth more than that there is no other.
     const isAnswer = error.outcome === "failed";
-    if (decision.do === "fail" || (this.#end !== undefined && isAnswer)) {
+    if (decision.do === "fail" || (!this.#hasWays && isAnswer)) {
       this.#settle(slot, slot.judged(error));
-    } else if (this.#end !== undefined) this.#settle(slot, this.#endedError(slot));
+    } else if (!this.#hasWays) this.#settle(slot, this.#endedError(slot));
     else if (decision.do === "same-path") this.#again(slot, path, decision.crd, nowMs);
     else this.#elsewhere(slot, path, decision, nowMs);
   }

@@ -2,7 +2,7 @@
 // Read first: block-device.ts for the contract; group.ts makes and ends these.
 
 import type { NvmeofError } from "@nvmeof/codec";
-import type { Clock } from "@nvmeof/transport";
+import type { Clock, Timer } from "@nvmeof/transport";
 import type {
   BlockChannel,
   BlockDevice,
@@ -68,6 +68,8 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   /** Who has frozen it: a reset, or somebody from outside. */
   #frost: "none" | "frozen" = "none";
   #reset: Promise<void> | undefined;
+  /** Armed while a path that became better has to prove itself. */
+  #failback: Timer | undefined;
 
   /** @throws UnsupportedError for a format with metadata. */
   constructor(name: string, first: NamespacePath, options: MultipathOptions) {
@@ -177,6 +179,12 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   }
 
   pathImproved(): void {
+    const policy = this.#policy;
+    const delayMs = policy.mode === "active-passive" ? (policy.failbackDelayMs ?? 0) : 0;
+    this.#failback?.cancel();
+    this.#failback = undefined;
+    if (delayMs === 0) this.#failBack();
+    else this.#failback = this.clock.at(this.clock.nowMs() + delayMs, () => this.#failBack());
     for (const channel of this.#channels) channel.pathImproved();
   }
 
@@ -207,7 +215,7 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
 
   channelEnded(channel: MultipathChannel): void {
     this.#channels.delete(channel);
-    if (this.#channels.size === 0) this.#channelsEnded?.();
+    if (this.#end !== undefined) this.#checkEnded();
   }
 
   close(): Promise<void> {
@@ -216,19 +224,36 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
     return done;
   }
 
-  /** The device is gone: told first, then what waits is failed; what is in flight still settles. */
+  /**
+   * The device is gone: told first. What was submitted is still done where its user has closed it;
+   * where there is no path left, what waits fails.
+   */
   remove(end: DeviceEnd): Promise<void> {
-    if (this.#end !== undefined) return this.#end.done;
-    const done = new Promise<void>((resolve) => {
-      this.#channelsEnded = resolve;
-    });
-    this.#end = { ...end, done };
-    this.#observers.tell({ type: "removed", reason: end.reason });
-    for (const path of this.#paths) path.user = undefined;
+    if (this.#end === undefined) {
+      const done = new Promise<void>((resolve) => {
+        this.#channelsEnded = resolve;
+      });
+      this.#end = { ...end, done };
+      this.#observers.tell({ type: "removed", reason: end.reason });
+    }
+    this.#failback?.cancel();
     // A channel with nothing in flight ends during the walk.
     for (const channel of Array.from(this.#channels)) channel.end(end);
-    if (this.#channels.size === 0) this.#channelsEnded?.();
-    return done;
+    this.#checkEnded();
+    return this.#end.done;
+  }
+
+  /** Once nothing is in flight any more the paths are nobody's, and tell nobody. */
+  #checkEnded(): void {
+    if (this.#channels.size > 0) return;
+    for (const path of this.#paths) path.user = undefined;
+    this.#failback?.cancel();
+    this.#channelsEnded?.();
+  }
+
+  #failBack(): void {
+    this.#failback = undefined;
+    for (const channel of this.#channels) channel.failback();
   }
 
   async #resetAll(): Promise<void> {

@@ -7,29 +7,35 @@ import { Observers } from "../observers.ts";
 import { splitting } from "../split.ts";
 import type { MultipathDevice } from "./multipath-device.ts";
 
-/** The shared device, telling when a channel of this user is closed and has nothing in flight. */
+/** The shared device, telling which channels of this user have nothing to do any more. */
 class Shared extends DelegatingDevice {
+  readonly #open: Set<BlockChannel>;
   readonly #ended: () => void;
 
-  constructor(device: BlockDevice, ended: () => void) {
+  /** @param ended is called when a channel has left `open`, where all are that have not ended. */
+  constructor(device: BlockDevice, open: Set<BlockChannel>, ended: () => void) {
     super(device);
+    this.#open = open;
     this.#ended = ended;
   }
 
   openChannel(): BlockChannel {
-    const channel = this.device.openChannel();
+    const inner = this.device.openChannel();
+    const open = this.#open;
     const ended = this.#ended;
-    return {
+    const channel: BlockChannel = {
       get inflight() {
-        return channel.inflight;
+        return inner.inflight;
       },
-      submit: (request, settle) => channel.submit(request, settle),
-      // Called by the channel that splits, at its end.
+      submit: (request, settle) => inner.submit(request, settle),
+      // Called by the channel that splits, at its end; and again after a late refusal.
       close: () => {
-        channel.close();
-        ended();
+        inner.close();
+        if (open.delete(channel)) ended();
       },
     };
+    open.add(channel);
+    return channel;
   }
 }
 
@@ -38,19 +44,19 @@ export class OpenNamespace extends DelegatingDevice {
   readonly #shared: MultipathDevice;
   readonly #observers: Observers<BlockDeviceEvent>;
   readonly #stopObserving: () => void;
-  readonly #open = new Set<BlockChannel>();
-  #openChannels = 0;
+  /** Channels as their user has them, until this is closed; and those below that have not ended. */
+  readonly #channels = new Set<BlockChannel>();
+  readonly #unended: Set<BlockChannel>;
   #closed: Promise<void> | undefined;
   #ended: (() => void) | undefined;
 
   constructor(shared: MultipathDevice) {
     const { clock } = shared;
-    const ended = (): void => {
-      this.#openChannels--;
-      // Deferred: the last request is about to settle, and close resolves after that.
-      clock.defer(() => this.#checkEnded());
-    };
-    super(splitting(new Shared(shared, ended), { clock }));
+    const unended = new Set<BlockChannel>();
+    // Deferred: the last request is about to settle, and close resolves after that.
+    const ended = (): void => clock.defer(() => this.#checkEnded());
+    super(splitting(new Shared(shared, unended, ended), { clock }));
+    this.#unended = unended;
     this.#shared = shared;
     this.#observers = new Observers(clock);
     this.#stopObserving = shared.observe((event) => this.#observers.tell(event));
@@ -58,8 +64,7 @@ export class OpenNamespace extends DelegatingDevice {
 
   openChannel(): BlockChannel {
     const channel = this.device.openChannel();
-    this.#openChannels++;
-    if (this.#closed === undefined) this.#open.add(channel);
+    if (this.#closed === undefined) this.#channels.add(channel);
     else channel.close();
     return channel;
   }
@@ -75,13 +80,13 @@ export class OpenNamespace extends DelegatingDevice {
     if (this.#shared.closedReason === undefined) {
       this.#observers.tell({ type: "removed", reason: "its user closed it" });
     }
-    for (const channel of this.#open) channel.close();
-    this.#open.clear();
+    for (const channel of this.#channels) channel.close();
+    this.#channels.clear();
     this.#shared.clock.defer(() => this.#checkEnded());
     return this.#closed;
   }
 
   #checkEnded(): void {
-    if (this.#openChannels === 0) this.#ended?.();
+    if (this.#unended.size === 0) this.#ended?.();
   }
 }

@@ -180,6 +180,9 @@ test("policies that do not exist are refused", () => {
     { mode: "active-active", selector: "random" },
   ];
   for (const policy of bad) expect(() => checkPathPolicy(policy as never)).toThrow(TypeError);
+  for (const failbackDelayMs of [-1, NaN, Infinity]) {
+    expect(() => checkPathPolicy({ ...passive, failbackDelayMs })).toThrow(RangeError);
+  }
   for (const minRequests of [0, -1, 1.5, NaN]) {
     expect(() => checkPathPolicy(roundRobin(minRequests))).toThrow(RangeError);
   }

@@ -26,6 +26,11 @@ export type PathPolicy =
       readonly mode: "active-passive";
       /** Go back to a better or earlier path as soon as it is there. Default true. */
       readonly failback?: boolean;
+      /**
+       * A path has to be good for this long before requests go back to it, ms: one that comes and
+       * goes is then left alone. Default 0.
+       */
+      readonly failbackDelayMs?: number;
     }
   | {
       readonly mode: "active-active";
@@ -40,7 +45,11 @@ export type PathPolicy =
 export function checkPathPolicy(policy: PathPolicy): PathPolicy {
   // From a configuration file, where no compiler has looked.
   const { mode, selector } = policy as { mode: unknown; selector?: unknown };
-  if (mode === "active-passive") return policy;
+  if (mode === "active-passive") {
+    const { failbackDelayMs = 0 } = policy as { failbackDelayMs?: number };
+    if (Number.isFinite(failbackDelayMs) && failbackDelayMs >= 0) return policy;
+    throw new RangeError(`failbackDelayMs is ${failbackDelayMs}; it must be 0 or more`);
+  }
   if (mode !== "active-active") throw new TypeError(`no path policy "${String(mode)}"`);
   if (selector === "queue-depth") return policy;
   if (selector !== "round-robin") throw new TypeError(`no path selector "${String(selector)}"`);
