@@ -6,7 +6,8 @@ export {
   type PathOutlook,
   decideNoPath,
 } from "./availability.ts";
-export { ControllerPath } from "./controller-path.ts";
+export { ControllerPath, type NvmLimits } from "./controller-path.ts";
+export type { DeviceEnd } from "./device-end.ts";
 export {
   DiscoveryService,
   type DiscoveryServiceEvent,
