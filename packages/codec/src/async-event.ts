@@ -104,7 +104,8 @@ export function asyncEventName(aet: number, aei: number): string {
 
 /**
  * Bits of Asynchronous Event Configuration (FID 0Bh), and of OAES in Identify Controller; bits 7:0
- * of the former are those of `CriticalWarning`. Base 2.0 §5.27.1.8; 20 and 21: Base 2.3.
+ * of the former are those of `CriticalWarning`. Base 2.0 §5.27.1.8; 20 and 21: Base 2.3, recalled
+ * (docs/spec-map.md).
  */
 export const AsyncEventBit = {
   NamespaceAttribute: 0x100,

@@ -136,7 +136,9 @@ export {
   type NamespaceIdentifiers,
 } from "./identify-list.ts";
 export {
+  CCR_ACID_NONE,
   COMMAND_EFFECTS_BYTES,
+  CcrFlag,
   CcrStatus,
   CommandEffects,
   CriticalWarning,

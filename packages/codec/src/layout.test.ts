@@ -1,6 +1,7 @@
 // Every declared structure of the package: sound, of its size, and clean whatever the buffer held.
 
 import { describe, expect, test } from "vitest";
+import * as fc from "./fc/index.ts";
 import { u16, u32, u8, bits, type Field } from "./field.ts";
 import * as codec from "./index.ts";
 import { decode, encode, encoded, fieldsOf, layoutFaults, viewOf } from "./layout.ts";
@@ -10,8 +11,8 @@ type AnyLayout = { readonly size: number };
 const isLayout = (value: unknown): value is AnyLayout =>
   typeof value === "object" && value !== null && "size" in value && fieldsOf(value).length > 0;
 
-const layouts = Object.entries<unknown>(codec).filter((entry): entry is [string, AnyLayout] =>
-  isLayout(entry[1]),
+const layouts = Object.entries<unknown>({ ...codec, ...fc }).filter(
+  (entry): entry is [string, AnyLayout] => isLayout(entry[1]),
 );
 
 /**
@@ -107,6 +108,20 @@ test("every structure has the size that the specifications give it", () => {
     HostIdentifier: 16,
     Timestamp: 8,
     AsyncEvent: 4,
+    FcHeader: 24,
+    BaAcc: 12,
+    BaRjt: 4,
+    CmdIu: 96,
+    ErspIu: 32,
+    XferRdyIu: 12,
+    CreateAssociationLs: 1024,
+    CreateAssociationAcc: 56,
+    CreateConnectionLs: 80,
+    CreateConnectionAcc: 40,
+    DisconnectAssociationLs: 48,
+    DisconnectConnectionLs: 40,
+    DisconnectAcc: 24,
+    LsReject: 40,
   });
 });
 

@@ -213,17 +213,24 @@ export const CrossControllerResetEntry = {
   size: 8,
   icid: u16(0), // Impacted Controller ID
   ciu: u8(2), // Controller Instance Uniquifier
-  acid: u16(4), // Alternate Controller ID; FFFFh for none
+  acid: u16(4), // Alternate Controller ID; `CCR_ACID_NONE` for none
   ccrs: u8(6), // Cross-Controller Reset Status, see `CcrStatus`
-  ccrf: u8(7), // Cross-Controller Reset Flags: bit 0 validated, bit 1 initiated
+  ccrf: u8(7), // Cross-Controller Reset Flags, see `CcrFlag`
 } as const;
 
-/** CCRS. Base 2.3 §5.2.12.3.1 "Cross-Controller Reset". */
+/** ACID of an entry without one. */
+export const CCR_ACID_NONE = 0xffff;
+
+/** CCRS. Base 2.3 §5.2.12.3.1 "Cross-Controller Reset". Recalled: see docs/spec-map.md. */
 export const CcrStatus = { InProgress: 0, Successful: 1, Failed: 2 } as const;
 export type CcrStatus = (typeof CcrStatus)[keyof typeof CcrStatus];
 
+/** Bits of CCRF. Base 2.3 §5.2.12.3.1. Recalled: see docs/spec-map.md. */
+export const CcrFlag = { Validated: 1, Initiated: 2 } as const;
+
 /**
  * LSP of Get Log Page 1Eh that drops the completed entries it returns (RMC). Base 2.3 §5.2.12.3.1.
+ * Recalled: see docs/spec-map.md.
  */
 export const LSP_CCR_REMOVE_COMPLETED = 1;
 
