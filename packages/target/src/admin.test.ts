@@ -24,7 +24,14 @@ import {
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import { HeldDevice } from "./testing/held-device.ts";
-import { ENABLED, type RawController, World, propertySet, readSqe } from "./testing/raw-host.ts";
+import {
+  ENABLED,
+  type RawController,
+  World,
+  propertyGet,
+  propertySet,
+  readSqe,
+} from "./testing/raw-host.ts";
 
 function connected() {
   const clock = new VirtualClock();
@@ -33,9 +40,6 @@ function connected() {
   const controller = world.connect();
   return { world, clock, controller, admin: controller.admin };
 }
-
-const propertyGet = (ofst: number, attrib = 0): Uint8Array =>
-  encoded(PropertyGetCommand, { opc: OPC_FABRICS, fctype: Fctype.PropertyGet, ofst, attrib });
 
 const cstsOf = (controller: RawController) =>
   decodeDwords(Csts, controller.admin.run(propertyGet(Property.Csts)).dw0);

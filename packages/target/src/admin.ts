@@ -11,12 +11,13 @@ import {
   Status,
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
+import { crossControllerReset } from "./cross-controller-reset.ts";
 import { DataIn } from "./data-in.ts";
 import { final } from "./errors.ts";
 import { type FeatureAnswer, featureDataBytes, getFeatures, setFeatures } from "./features.ts";
 import { identify } from "./identify.ts";
 import { getLogPage } from "./log.ts";
-import { adminOpcodes, discoveryOpcodes } from "./opcodes.ts";
+import { adminOpcodesOf } from "./opcodes.ts";
 import { getProperty, setProperty } from "./property.ts";
 import type { Queue, QueueRole } from "./queue.ts";
 
@@ -55,8 +56,7 @@ export class AdminRole implements QueueRole {
       this.#fabrics(tag, sqe);
       return;
     }
-    const known = controller.subsystem.kind === "discovery" ? discoveryOpcodes : adminOpcodes;
-    if (!known.includes(opcode)) this.#refuse(tag, invalidOpcode);
+    if (!adminOpcodesOf(controller).includes(opcode)) this.#refuse(tag, invalidOpcode);
     else if (!controller.isReady) this.#refuse(tag, sequenceError);
     else this.#admin(tag, sqe, opcode);
   }
@@ -118,9 +118,22 @@ export class AdminRole implements QueueRole {
         controller.keepAlive.heard();
         this.#queue.answer(tag, 0);
         break;
+      case AdminOpcode.CrossControllerReset:
+        this.#resetOther(tag, sqe, transferBytes);
+        break;
       default:
         this.#abort(tag, sqe);
     }
+  }
+
+  #resetOther(tag: number, sqe: DataView, transferBytes: number): void {
+    if (transferBytes > 0) {
+      this.#refuse(tag, final(Status.SglDataLengthInvalid));
+      return;
+    }
+    const { status, dw0 } = crossControllerReset(this.#controller, sqe);
+    if (status !== 0) this.#refuse(tag, status);
+    else this.#queue.answer(tag, 0, dw0);
   }
 
   #abort(tag: number, sqe: DataView): void {

@@ -13,7 +13,7 @@ import {
 import { final } from "./errors.ts";
 
 /** Events that our controllers have: all of them notices, each with a log that says more. */
-export const Notice = { Namespace: 0, Ana: 1, Discovery: 2 } as const;
+export const Notice = { Namespace: 0, Ana: 1, Discovery: 2, CrossControllerReset: 3 } as const;
 export type Notice = (typeof Notice)[keyof typeof Notice];
 
 interface NoticeKind {
@@ -40,6 +40,11 @@ const kinds: Readonly<Record<Notice, NoticeKind>> = {
     AsyncEventBit.DiscoveryLog,
     AsyncNoticeInfo.DiscoveryLogChange,
     Lid.Discovery,
+  ),
+  [Notice.CrossControllerReset]: notice(
+    AsyncEventBit.CcrCompleted,
+    AsyncNoticeInfo.CcrCompleted,
+    Lid.CrossControllerReset,
   ),
 };
 

@@ -18,9 +18,10 @@ import {
 } from "@nvmeof/codec";
 import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
 import { AdminRole } from "./admin.ts";
-import { Controller, type HostIdentity } from "./controller.ts";
+import { Controller } from "./controller.ts";
 import { DataIn } from "./data-in.ts";
 import { final } from "./errors.ts";
+import { type HostIdentity, sameBytes, sameHost } from "./host-identity.ts";
 import { IoRole } from "./io.ts";
 import type { TargetLimits } from "./limits.ts";
 import type { Queue, QueueRole } from "./queue.ts";
@@ -185,11 +186,6 @@ export class ConnectRole implements QueueRole {
 /** What a queue's capsules may carry from now on. */
 const capsuleBytes = ({ qid }: Request, { inCapsuleBytes }: TargetLimits): number =>
   qid === 0 ? ADMIN_CAPSULE_BYTES : inCapsuleBytes;
-
-const sameHost = (a: HostIdentity, b: HostIdentity): boolean =>
-  a.nqn === b.nqn && sameBytes(a.id, b.id);
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i]);
 
 /** The checks of the SQE, in the order of its fields (K2, K3, K4, K11). */
 function checkCommand(

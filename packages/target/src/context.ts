@@ -1,6 +1,7 @@
 // What all parts of one target share. Made once by target.ts, and handed down.
 
 import type { Observers } from "@nvmeof/bdev";
+import type { Random } from "@nvmeof/core";
 import type { Clock } from "@nvmeof/transport";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { TargetEvent } from "./events.ts";
@@ -23,10 +24,14 @@ export interface TargetContext {
   readonly pool: BufferPool;
   readonly usage: TargetUsage;
   readonly observers: Observers<TargetEvent>;
+  /** Where CIU and CIRN come from; without it there is no Cross-Controller Reset. */
+  readonly random: Random | undefined;
   /** When the target was made, for Power On Hours. */
   readonly startedMs: number;
   /** Commands other than Keep Alive keep a controller alive, too (TBKAS). */
   readonly trafficKeepAlive: boolean;
+  /** CRDT1 to CRDT3, ms; as many as there are. */
+  readonly retryDelaysMs: readonly number[];
   /** Host Identifiers are checked: not zero, and of one host NQN only. */
   readonly hostIdCheck: boolean;
   /** Called when `backendRequests` has come down to zero, if somebody waits for that. */

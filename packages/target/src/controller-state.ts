@@ -20,6 +20,7 @@ export type ControllerEvent =
 /** What is done on a transition; the functions are in controller.ts. */
 export type ControllerEffect =
   | "stopEnableTimer"
+  | "beginIncarnation" // CIU and CIRN are new; those who drop I/O queues end it
   | "dropIoQueues"
   | "resetFeatures" // with asynchronous events, whose requests are answered
   | "dropAllQueues"
@@ -39,7 +40,7 @@ const go = (to: ControllerState, ...run: ControllerEffect[]): Transition => ({ t
 /** Every event in every state. A host may write CC as it likes, so no cell is impossible. */
 export const controllerTable: Record<ControllerState, Record<ControllerEvent, Cell>> = {
   disabled: {
-    enable: go("ready", "stopEnableTimer"),
+    enable: go("ready", "stopEnableTimer", "beginIncarnation"),
     disable: "ignore",
     // Allowed by §3.6.1: a host that gives up before it enables.
     shutDown: go("shutdown", "stopEnableTimer"),

@@ -4,7 +4,7 @@
 import { Status } from "@nvmeof/codec";
 import type { CloseHow } from "@nvmeof/transport";
 import type { PortAna } from "./ana.ts";
-import { AsyncEvents, type Notice } from "./async-events.ts";
+import { AsyncEvents, Notice } from "./async-events.ts";
 import type { TargetContext } from "./context.ts";
 import {
   type ControllerEffect,
@@ -14,20 +14,16 @@ import {
 } from "./controller-state.ts";
 import { ErrorLog } from "./error-log.ts";
 import { final } from "./errors.ts";
+import { ResetLog } from "./cross-controller-reset.ts";
 import type { ControllerEnd } from "./events.ts";
 import { FeatureValues, asyncEventBits } from "./features.ts";
 import { Deadline } from "./gate.ts";
+import type { HostIdentity } from "./host-identity.ts";
+import type { Incarnation } from "./incarnation.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Queue } from "./queue.ts";
 import type { Subsystem } from "./subsystem.ts";
-
-/** Who a host says it is; a claim, not a proof. */
-export interface HostIdentity {
-  readonly nqn: string;
-  /** Host Identifier, 16 bytes. */
-  readonly id: Uint8Array;
-}
 
 /** What a controller asks of an I/O queue of its own. */
 export interface IoService {
@@ -56,6 +52,10 @@ export class Controller {
   readonly errors: ErrorLog;
   readonly events: AsyncEvents;
   readonly keepAlive: KeepAlive;
+  /** Cross-Controller Resets that came by this controller. */
+  readonly resets: ResetLog;
+  /** Of the last time that it became ready; `undefined` before the first. */
+  incarnation: Incarnation | undefined;
   features: FeatureValues;
   /** Controller Configuration as last set. */
   cc = 0;
@@ -90,6 +90,12 @@ export class Controller {
       commandsSeen: () => (context.trafficKeepAlive ? this.commandsSeen : 0),
       expired: () => this.#expired(),
     });
+    this.resets = new ResetLog({
+      clock,
+      gate,
+      timeoutMs: limits.crossControllerResetTimeoutMs,
+      completed: () => this.notify(Notice.CrossControllerReset),
+    });
     this.#enableDeadline = new Deadline(clock, gate, () => this.remove("enable-timeout"));
     this.#enableDeadline.set(limits.enableTimeoutMs);
   }
@@ -105,7 +111,14 @@ export class Controller {
 
   /** Bits of OAES. */
   get asyncEventsSupported(): number {
-    return asyncEventBits[this.subsystem.kind];
+    return asyncEventBits[this.takesResets ? "resetting" : this.subsystem.kind];
+  }
+
+  /** Takes Cross-Controller Reset. Without chance, one incarnation could not be told from another. */
+  get takesResets(): boolean {
+    const { random, limits } = this.context;
+    const isNamed = this.subsystem.kind === "nvm" && random !== undefined;
+    return isNamed && limits.crossControllerResetsMax > 0;
   }
 
   /** I/O queues that are connected. */
@@ -186,6 +199,14 @@ export class Controller {
       case "stopEnableTimer":
         this.#enableDeadline.clear();
         break;
+      case "beginIncarnation":
+        this.resets.clear();
+        this.incarnation = this.subsystem.incarnations.begin(
+          this.cntlid,
+          this.host,
+          this.incarnation,
+        );
+        break;
       case "dropIoQueues":
         this.#dropIoQueues("the controller was reset");
         break;
@@ -203,6 +224,7 @@ export class Controller {
       case "release":
         this.#enableDeadline.clear();
         this.keepAlive.stop();
+        this.resets.clear();
         this.subsystem.dismiss(this, this.#end);
         break;
     }
@@ -210,5 +232,6 @@ export class Controller {
 
   #dropIoQueues(why: string): void {
     for (const each of this.#ioQueues) each?.queue.end(this.#how, why);
+    this.incarnation?.end();
   }
 }

@@ -6,6 +6,7 @@ export type ControllerEnd =
   | "host-left" // the host closed, or the network lost, the admin queue
   | "keep-alive-expired"
   | "enable-timeout" // connected, and never enabled
+  | "cross-controller-reset" // by the host, by way of another controller
   | "host-disallowed"
   | "subsystem-removed"
   | "port-closed"

@@ -12,6 +12,7 @@ import {
   SetFeaturesCommand,
   Status,
   encodeDword,
+  viewOf,
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
 import { final } from "./errors.ts";
@@ -45,6 +46,11 @@ export class FeatureValues {
 
   constructor(queuesMax: number) {
     this.queuesGranted = queuesMax;
+  }
+
+  /** The host looks at CRD (ACRE); one that does not must not be given any. */
+  get knowsRetryDelays(): boolean {
+    return HostBehaviorSupport.acre.get(viewOf(this.hostBehavior)) === 1;
   }
 
   /** Value of a plain feature; `undefined` where `fid` is none. */
@@ -196,5 +202,8 @@ function defaultFeature(
 /** Events that a controller of an NVM subsystem, and one of a discovery subsystem, may report. */
 export const asyncEventBits = {
   nvm: AsyncEventBit.NamespaceAttribute | AsyncEventBit.AnaChange,
+  /** One that takes Cross-Controller Reset. */
+  resetting:
+    AsyncEventBit.NamespaceAttribute | AsyncEventBit.AnaChange | AsyncEventBit.CcrCompleted,
   discovery: AsyncEventBit.DiscoveryLog,
 } as const;

@@ -16,6 +16,7 @@ import {
   encoded,
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
+import { RETRY_DELAY_UNIT_MS } from "./limits.ts";
 import { VERSION } from "./property.ts";
 
 type Fields = Partial<Decoded<typeof IdentifyController>>;
@@ -98,8 +99,29 @@ function nvmFields(controller: Controller): Fields {
     vwc: Vwc.NoFlushAll | (subsystem.hasVolatileCache ? Vwc.Present : 0),
     ioccsz: (SQE_BYTES + limits.inCapsuleBytes) / UNIT_BYTES,
     iorcsz: 1,
+    ...retryDelays(controller),
+    ...incarnationFields(controller),
     msdbd: 1,
     ofcs: 1, // Disconnect
+  };
+}
+
+/** CRDT1 to CRDT3; 0 for those that there are not. */
+function retryDelays({ context }: Controller): Fields {
+  const [crdt1 = 0, crdt2 = 0, crdt3 = 0] = context.retryDelaysMs.map(
+    (ms) => ms / RETRY_DELAY_UNIT_MS,
+  );
+  return { crdt1, crdt2, crdt3 };
+}
+
+/** Which incarnation this is, and what of Cross-Controller Reset it takes. */
+function incarnationFields({ context, incarnation, takesResets }: Controller): Fields {
+  const { commandQuiesceTimeMs, crossControllerResetsMax } = context.limits;
+  return {
+    ciu: incarnation?.ciu ?? 0,
+    cirn: incarnation?.cirn ?? 0n,
+    cqt: commandQuiesceTimeMs,
+    ccrl: takesResets ? crossControllerResetsMax : 0,
   };
 }
 

@@ -82,6 +82,14 @@ test("a controller says who it is and what it takes", () => {
   });
 });
 
+test("retry delays are told in units of 100 ms, and those that there are not as 0", () => {
+  const world = new World(new VirtualClock(), {}, { retryDelaysMs: [100, 2_000] });
+  const asked = { opc: AdminOpcode.Identify, cns: Cns.Controller };
+  const { data } = world.connect().read(IdentifyCommand, asked);
+  const delays = { crdt1: 1, crdt2: 20, crdt3: 0 };
+  expect(decode(IdentifyController, viewOf(data))).toMatchObject(delays);
+});
+
 test("optional commands are those that some namespace takes", () => {
   const { identify, world } = connected();
   const oncs = (): number => IdentifyController.oncs.get(viewOf(identify(Cns.Controller).data));

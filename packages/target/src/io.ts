@@ -13,6 +13,7 @@ import {
   Sqe,
   Status,
   codeOf,
+  crdOf,
   sctOf,
 } from "@nvmeof/codec";
 import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
@@ -22,6 +23,7 @@ import type { Controller, IoService } from "./controller.ts";
 import { final } from "./errors.ts";
 import { Deadline } from "./gate.ts";
 import { IoCommand, IoPhase, NOTHING_TO_DO, type Seat } from "./io-command.ts";
+import type { Incarnation } from "./incarnation.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Queue, QueueRole } from "./queue.ts";
 
@@ -29,6 +31,9 @@ const sequenceError = final(Status.CommandSequenceError);
 const invalidField = final(Status.InvalidField);
 const invalidOpcode = final(Status.InvalidOpcode);
 const invalidNamespace = final(Status.InvalidNamespace);
+
+/** CRD in a packed status. */
+const CRD_MASK = 3 << 11;
 
 /** FUSE, in the SQE's second byte. */
 const FUSE_MASK = 3;
@@ -48,6 +53,8 @@ export class IoRole implements QueueRole, IoService {
   inflight = 0;
   readonly #queue: Queue;
   readonly #controller: Controller;
+  /** The time that the controller is ready now: what devices are given is counted there. */
+  readonly #incarnation: Incarnation;
   readonly #qid: number;
   readonly #transferBytesMax: number;
   readonly #commands: IoCommand[] = [];
@@ -65,6 +72,7 @@ export class IoRole implements QueueRole, IoService {
     const { clock, gate, limits } = queue.context;
     this.#queue = queue;
     this.#controller = controller;
+    this.#incarnation = controller.incarnation!;
     this.#qid = qid;
     this.#transferBytesMax = limits.transferBytesMax;
     // The slot of Connect has a buffer of this size, which a larger one would replace.
@@ -224,11 +232,12 @@ export class IoRole implements QueueRole, IoService {
     command.fillRequest();
     const { usage } = this.#queue.context;
     usage.backendRequests++;
+    this.#incarnation.submitted();
     try {
       seat.channel.submit(command.request, command.settle);
     } catch {
       // A device must not throw, but one that does fails its own request only.
-      this.#backendDone();
+      this.#backendDone(undefined);
       this.#finish(command, Status.InternalError);
     }
   }
@@ -236,16 +245,27 @@ export class IoRole implements QueueRole, IoService {
   #settled(command: IoCommand, error: NvmeofError | undefined): void {
     // A device that settles twice is not listened to again.
     if (command.phase !== IoPhase.Backend) return;
-    this.#backendDone();
+    this.#backendDone(error);
     if (this.#state.phase === "ended") this.#release(command.clear());
-    else if (error !== undefined) this.#finish(command, statusOfError(error));
+    else if (error !== undefined) this.#finish(command, this.#statusOf(error));
     else if (command.advance()) this.#submitNext(command, command.seat!);
     else this.#finish(command, 0);
   }
 
-  #backendDone(): void {
+  /** With a delay (CRD) only where the host knows of such, and where it stands for a time. */
+  #statusOf(error: NvmeofError): number {
+    const status = statusOfError(error);
+    const crd = crdOf(status);
+    if (crd === 0) return status;
+    const { context, features } = this.#controller;
+    const told = features.knowsRetryDelays && context.retryDelaysMs[crd - 1] !== undefined;
+    return told ? status : status & ~CRD_MASK;
+  }
+
+  #backendDone(error: NvmeofError | undefined): void {
     const { context } = this.#queue;
     context.usage.backendRequests--;
+    this.#incarnation.settled(error?.outcome === "unknown");
     if (context.usage.backendRequests === 0) context.backendIdle?.();
   }
 

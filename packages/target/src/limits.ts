@@ -1,6 +1,8 @@
 // Every bound of a target, with its default. A peer meets one of these before it meets our memory.
 // Read first: Base 2.0 §5.17.2.1 "Identify Controller data structure" for those a host is told of.
 
+import { ENTRY_LOG_MAX } from "@nvmeof/codec";
+
 /** Bounds of a target. Times in milliseconds, sizes in bytes. */
 export interface TargetLimits {
   /** Connections at the same time; more are refused unread. Default 1,024. */
@@ -35,7 +37,7 @@ export interface TargetLimits {
   readonly inCapsuleBytes: number;
   /** Data in one H2CData (MAXH2CDATA). Default 128 KiB. */
   readonly h2cDataBytesMax: number;
-  /** Data of one command (MDTS); a power of two, 4 KiB or more. Default 1 MiB. */
+  /** Data of one command (MDTS); a power of two, 8 KiB or more, since MDTS has no word for 4 KiB. Default 1 MiB. */
   readonly transferBytesMax: number;
   /** Buffers that the commands of one connection hold; they wait for more. Default 4 MiB. */
   readonly connectionBufferBytesMax: number;
@@ -47,6 +49,17 @@ export interface TargetLimits {
   readonly asyncEventRequestsMax: number;
   /** Abort commands of one controller at the same time (ACL). Default 4. */
   readonly abortsMax: number;
+  /**
+   * Time that devices need to end all requests of a host that is lost (CQT); at most 65,535. A host
+   * counts on it: say it only where every device keeps it, 1 for at once. Default 0, no promise.
+   */
+  readonly commandQuiesceTimeMs: number;
+  /** Cross-Controller Resets in progress by one controller (CCRL); 0 for none. Default 4. */
+  readonly crossControllerResetsMax: number;
+  /** Entries of the Cross-Controller Reset log, completed ones too; at most 511. Default 511. */
+  readonly crossControllerResetEntriesMax: number;
+  /** Longest that a Cross-Controller Reset waits for devices; then it has failed. Default 30 s. */
+  readonly crossControllerResetTimeoutMs: number;
   /** Entries of the Error Information log (ELPE). Default 64. */
   readonly errorLogEntriesMax: number;
   /** Highest NSID (NN), and so the namespaces of one subsystem. Default 1,024. */
@@ -85,6 +98,10 @@ export const defaultLimits: TargetLimits = {
   idleBufferBytesMax: 16 * 1024 * 1024,
   asyncEventRequestsMax: 4,
   abortsMax: 4,
+  commandQuiesceTimeMs: 0,
+  crossControllerResetsMax: 4,
+  crossControllerResetEntriesMax: ENTRY_LOG_MAX,
+  crossControllerResetTimeoutMs: 30_000,
   errorLogEntriesMax: 64,
   namespacesMax: 1_024,
   anaGroupsMax: 128,
@@ -100,12 +117,15 @@ const ranges: Partial<Record<keyof TargetLimits, readonly [min: number, max: num
   queueDepthMax: [2, 0x1_0000],
   adminQueueDepthMax: [2, 4_096],
   keepAliveGranularityMs: [100, 6_553_500],
-  transferBytesMax: [4_096, 128 * 1024 * 1024],
+  transferBytesMax: [8_192, 128 * 1024 * 1024],
   h2cDataBytesMax: [4_096, 0x7fff_fffc],
   inCapsuleBytes: [0, 1024 * 1024],
   idleBufferBytesMax: [0, Number.MAX_SAFE_INTEGER],
   asyncEventRequestsMax: [1, 256],
   abortsMax: [1, 256],
+  commandQuiesceTimeMs: [0, 0xffff],
+  crossControllerResetsMax: [0, 255],
+  crossControllerResetEntriesMax: [1, ENTRY_LOG_MAX],
   errorLogEntriesMax: [1, 256],
   namespacesMax: [1, 0xffff],
   anaGroupsMax: [1, 0xffff],
@@ -149,4 +169,19 @@ export function resolveLimits(given: Partial<TargetLimits> = {}): TargetLimits {
     throw new RangeError("bufferBytesMax must be at least connectionBufferBytesMax");
   }
   return limits;
+}
+
+/** CRDT1 to CRDT3 are counted in these, in 16 bits. */
+export const RETRY_DELAY_UNIT_MS = 100;
+const RETRY_DELAYS_MAX = 3;
+
+/** @throws RangeError for times that CRDT1 to CRDT3 cannot say. */
+export function checkRetryDelays(delaysMs: readonly number[]): readonly number[] {
+  const units = delaysMs.map((ms) => ms / RETRY_DELAY_UNIT_MS);
+  const fits = units.every((each) => Number.isInteger(each) && each >= 1 && each <= 0xffff);
+  if (!fits || units.length > RETRY_DELAYS_MAX) {
+    const said = `${RETRY_DELAYS_MAX} multiples of ${RETRY_DELAY_UNIT_MS}, at most 6553500`;
+    throw new RangeError(`retryDelaysMs must be up to ${said}, not ${delaysMs.join(", ")}`);
+  }
+  return [...delaysMs];
 }

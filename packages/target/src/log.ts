@@ -8,6 +8,7 @@ import {
   FirmwareSlotLog,
   GetLogPageCommand,
   LSP_ANA_GROUPS_ONLY,
+  LSP_CCR_REMOVE_COMPLETED,
   Lid,
   NSID_ALL,
   NvmOpcode,
@@ -26,7 +27,7 @@ import {
 import type { Controller } from "./controller.ts";
 import { final } from "./errors.ts";
 import type { Counters } from "./namespace.ts";
-import { adminOpcodes, discoveryOpcodes } from "./opcodes.ts";
+import { adminOpcodesOf } from "./opcodes.ts";
 
 /** The bytes asked for, or the status to refuse the command with. */
 type Page = Uint8Array | number;
@@ -42,14 +43,17 @@ const nvmPages: readonly number[] = [
   Lid.CommandEffects,
   Lid.Ana,
 ];
+const resettingPages: readonly number[] = [...nvmPages, Lid.CrossControllerReset];
 const discoveryPages: readonly number[] = [
   Lid.SupportedLogPages,
   Lid.ErrorInformation,
   Lid.Discovery,
 ];
 
-const pagesOf = (controller: Controller): readonly number[] =>
-  controller.subsystem.kind === "discovery" ? discoveryPages : nvmPages;
+function pagesOf(controller: Controller): readonly number[] {
+  if (controller.subsystem.kind === "discovery") return discoveryPages;
+  return controller.takesResets ? resettingPages : nvmPages;
+}
 
 /**
  * Get Log Page. What lies between the end of a log and the end of what was asked for is zero, and
@@ -77,6 +81,8 @@ export function getLogPage(controller: Controller, sqe: DataView, transferBytes:
     controller.events.logRead(lid);
     if (lid === Lid.ChangedNamespaces) controller.changed.clear();
   }
+  const removes = (GetLogPageCommand.lsp.get(sqe) & LSP_CCR_REMOVE_COMPLETED) !== 0;
+  if (lid === Lid.CrossControllerReset && removes) controller.resets.removeRead(offset, bytes);
   return page;
 }
 
@@ -98,6 +104,8 @@ function logOf(controller: Controller, sqe: DataView, lid: number): Page {
       return commandEffects(controller);
     case Lid.Ana:
       return anaLog(controller, (lsp & LSP_ANA_GROUPS_ONLY) !== 0);
+    case Lid.CrossControllerReset:
+      return nsid === 0 || nsid === NSID_ALL ? controller.resets.page() : invalidField;
     case Lid.Discovery: {
       const { host, subsystem, admin } = controller;
       return subsystem.discovery!.log(host.nqn, admin.port.portId, lsp);
@@ -167,7 +175,7 @@ function commandEffects(controller: Controller): Uint8Array {
   const log = new Uint8Array(COMMAND_EFFECTS_BYTES);
   const view = viewOf(log);
   const isDiscovery = controller.subsystem.kind === "discovery";
-  for (const opcode of isDiscovery ? discoveryOpcodes : adminOpcodes) {
+  for (const opcode of adminOpcodesOf(controller)) {
     encode(CommandEffects, view, commandEffectsOffset(true, opcode), { csupp: 1 });
   }
   for (const [opcode, lbcc] of isDiscovery ? [] : ioEffects) {

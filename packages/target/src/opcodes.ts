@@ -2,9 +2,10 @@
 // Read first: Base 2.0 §5 "Admin Command Set"; Fabrics commands are apart, in admin.ts.
 
 import { AdminOpcode } from "@nvmeof/codec";
+import type { Controller } from "./controller.ts";
 
 /** Admin commands of a controller of an NVM subsystem. */
-export const adminOpcodes: readonly number[] = [
+const adminOpcodes: readonly number[] = [
   AdminOpcode.GetLogPage,
   AdminOpcode.Identify,
   AdminOpcode.Abort,
@@ -14,7 +15,16 @@ export const adminOpcodes: readonly number[] = [
   AdminOpcode.KeepAlive,
 ];
 
+/** With a source of chance, and unless the owner forbids it. */
+const resettingOpcodes: readonly number[] = [...adminOpcodes, AdminOpcode.CrossControllerReset];
+
 /** Admin commands of a discovery controller. Base 2.0 §3.1.2.3 "Discovery Controller". */
-export const discoveryOpcodes: readonly number[] = adminOpcodes.filter(
+const discoveryOpcodes: readonly number[] = adminOpcodes.filter(
   (opcode) => opcode !== AdminOpcode.Abort,
 );
+
+/** Admin commands that a controller takes. */
+export function adminOpcodesOf(controller: Controller): readonly number[] {
+  if (controller.subsystem.kind === "discovery") return discoveryOpcodes;
+  return controller.takesResets ? resettingOpcodes : adminOpcodes;
+}

@@ -86,11 +86,13 @@ function capabilities(controller: Controller): PropertyAnswer {
 }
 
 function controllerStatus(controller: Controller): number {
-  const { state, ioInflight } = controller;
+  const { state, ioInflight, incarnation } = controller;
+  // A host that sees RDY go to 0 may take it that none of its commands is executed any more.
+  const ends = incarnation !== undefined && incarnation.backendRequests > 0;
   let shst: number = Shst.Normal;
   if (state === "shutdown") shst = ioInflight > 0 ? Shst.Occurring : Shst.Complete;
   return encodeDword(Csts, {
-    rdy: enabled(controller.cc) ? 1 : 0,
+    rdy: enabled(controller.cc) || ends ? 1 : 0,
     cfs: state === "failed" ? 1 : 0,
     shst,
   });

@@ -10,6 +10,7 @@ import type { DiscoverySource } from "./discovery.ts";
 import { TargetError } from "./errors.ts";
 import type { ControllerEnd } from "./events.ts";
 import { derivedSerial } from "./identity.ts";
+import { Incarnations } from "./incarnation.ts";
 import { Counters, Namespace, type NamespaceOptions } from "./namespace.ts";
 
 /** What a subsystem is made of. */
@@ -52,6 +53,8 @@ export class Subsystem {
   readonly byNsid: (Namespace | undefined)[] = [];
   /** Controllers by CNTLID. */
   readonly controllers = new Map<number, Controller>();
+  /** For controllers: what of them may still reach a device. */
+  readonly incarnations: Incarnations;
   /** For controllers of the discovery subsystem: where its log comes from. */
   readonly discovery: DiscoverySource | undefined;
   readonly #context: TargetContext;
@@ -85,6 +88,9 @@ export class Subsystem {
     const { allowedHosts = "any" } = options;
     this.#allowed = allowedHosts === "any" ? "any" : new Set(allowedHosts.map(checkNqn));
     this.ana = new Ana(context.limits.anaGroupsMax);
+    this.incarnations = new Incarnations(context.random, (incarnation) => {
+      for (const controller of this.controllers.values()) controller.resets.ended(incarnation);
+    });
     for (const namespace of options.namespaces ?? []) this.addNamespace(namespace);
   }
 
@@ -188,9 +194,12 @@ export class Subsystem {
   /** For connect.ts: a CNTLID that was not used for as long as possible; `undefined` if none is free. */
   takeCntlid(): number | undefined {
     if (this.controllers.size >= this.#context.limits.controllersMax) return undefined;
-    do this.#lastCntlid = (this.#lastCntlid % CNTLID_MAX) + 1;
-    while (this.controllers.has(this.#lastCntlid));
-    return this.#lastCntlid;
+    for (let tries = 0; tries < CNTLID_MAX; tries++) {
+      this.#lastCntlid = (this.#lastCntlid % CNTLID_MAX) + 1;
+      const cntlid = this.#lastCntlid;
+      if (!this.controllers.has(cntlid) && !this.incarnations.has(cntlid)) return cntlid;
+    }
+    return undefined;
   }
 
   /** For connect.ts: a host has a new controller. */

@@ -4,9 +4,9 @@ import { networkInterfaces } from "node:os";
 import { type BlockDevice, memoryDevice } from "@nvmeof/bdev";
 import { openFileDevice } from "@nvmeof/bdev/node";
 import { Target } from "@nvmeof/target";
-import { DEFAULT_NQN } from "@nvmeof/target/node";
-import { type TcpAddress, systemClock, tcpListen } from "@nvmeof/transport/node";
-import { formatAddress } from "../address.ts";
+import { DEFAULT_NQN, systemRandom } from "@nvmeof/target/node";
+import { type TcpAddress, fcListen, systemClock, tcpListen } from "@nvmeof/transport/node";
+import { type TransportType, formatAddress } from "../address.ts";
 import type { Context, Report, Verb } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
@@ -27,6 +27,7 @@ interface Place extends ListenAddress {
 
 /** What is served, and where: complete. */
 interface Plan {
+  readonly transport: TransportType;
   readonly nqn: string;
   readonly allowedHosts: "any" | readonly string[];
   readonly backings: readonly Backing[];
@@ -53,6 +54,7 @@ function planOf(options: ServeOptions): Plan {
     );
   }
   return {
+    transport: options.transport,
     nqn: options.nqn ?? DEFAULT_NQN,
     allowedHosts: options.allowAnyHost === true ? "any" : (options.allowHost ?? "any"),
     backings: backings.sort((a, b) => a.order - b.order),
@@ -90,6 +92,7 @@ function reachable(host: string): string {
 
 async function listenAt(
   target: Target,
+  trtype: TransportType,
   wanted: ListenAddress,
   advertise: string | undefined,
   offers: "all" | "discovery",
@@ -97,10 +100,11 @@ async function listenAt(
   let bound: TcpAddress;
   try {
     const { connectionsMax } = target.limits;
-    const listener = await tcpListen(wanted, { connectionsMax });
+    const listen = trtype === "fc" ? fcListen : tcpListen;
+    const listener = await listen(wanted, { connectionsMax });
     bound = listener.address;
     const traddr = advertise ?? reachable(bound.host);
-    const address = { trtype: "tcp", traddr, trsvcid: String(bound.port) };
+    const address = { trtype, traddr, trsvcid: String(bound.port) };
     target.listen({ listener, address, offers });
     return { ...bound, advertised: traddr };
   } catch (error) {
@@ -112,9 +116,17 @@ async function listenAt(
 
 /** What people are shown when it is ready, with commands to copy. */
 function readyText(plan: Plan, devices: readonly BlockDevice[], listen: Place, discovery: Place) {
-  const { nqn } = plan;
-  const at = { host: listen.advertised, port: listen.port, subsystemNqn: nqn };
-  const found = { host: discovery.advertised, port: discovery.port };
+  const { nqn, transport } = plan;
+  const at = { transport, host: listen.advertised, port: listen.port, subsystemNqn: nqn };
+  const found = { transport, host: discovery.advertised, port: discovery.port };
+  // The kernel's FC wants hardware: only our own command speaks to a software port.
+  const forNvmeCli =
+    transport === "fc"
+      ? []
+      : [
+          `nvme discover -t tcp -a ${found.host} -s ${found.port}`,
+          `nvme connect -t tcp -a ${at.host} -s ${at.port} -n ${nqn}`,
+        ];
   return (style: Style): string =>
     [
       style.bold(`serving ${nqn}`),
@@ -126,8 +138,7 @@ function readyText(plan: Plan, devices: readonly BlockDevice[], listen: Place, d
       "",
       `nvmeof discover ${formatAddress(found)}`,
       `nvmeof list ${formatAddress(at)}`,
-      `nvme discover -t tcp -a ${found.host} -s ${found.port}`,
-      `nvme connect -t tcp -a ${at.host} -s ${at.port} -n ${nqn}`,
+      ...forNvmeCli,
       "",
       "ready",
       "",
@@ -146,7 +157,12 @@ function readyReport(
     listen,
     discovery,
     listeners: places.slice(0, -1),
-    uri: formatAddress({ host: listen.advertised, port: listen.port, subsystemNqn: plan.nqn }),
+    uri: formatAddress({
+      transport: plan.transport,
+      host: listen.advertised,
+      port: listen.port,
+      subsystemNqn: plan.nqn,
+    }),
     namespaces: devices.map(({ name, blockBytes, blockCount }, i) => ({
       nsid: i + 1,
       name,
@@ -176,7 +192,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 
 export const run: Verb<ServeOptions> = async (context, options) => {
   const plan = planOf(options);
-  const target = new Target({ clock: systemClock });
+  const target = new Target({ clock: systemClock, random: systemRandom });
   const devices: BlockDevice[] = [];
   try {
     for (const backing of plan.backings) {
@@ -188,10 +204,11 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     tellEvents(target, context);
     const places: Place[] = [];
     for (const place of plan.listen) {
-      places.push(await listenAt(target, place, options.advertise, "all"));
+      places.push(await listenAt(target, plan.transport, place, options.advertise, "all"));
     }
     // A host that connects to all that it finds must not find each namespace twice.
-    places.push(await listenAt(target, plan.discovery, options.advertise, "discovery"));
+    const { transport, discovery } = plan;
+    places.push(await listenAt(target, transport, discovery, options.advertise, "discovery"));
     const report = readyReport(plan, devices, places);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);

@@ -1,7 +1,9 @@
 // Entry point of @nvmeof/target/node: block devices over TCP in one call.
 // Read first: ../target.ts for what it sets up.
 
+import { randomBytes } from "node:crypto";
 import type { BlockDevice } from "@nvmeof/bdev";
+import type { Random } from "@nvmeof/core";
 import { type TcpAddress, systemClock, tcpListen } from "@nvmeof/transport/node";
 import type { NamespaceOptions } from "../namespace.ts";
 import type { Subsystem, SubsystemOptions } from "../subsystem.ts";
@@ -22,6 +24,9 @@ export interface ServeOptions
   /** TCP port; 0 for any that is free. Default 4420. */
   readonly port?: number | undefined;
 }
+
+/** Chance that nobody can foresee, and that a restart does not repeat. */
+export const systemRandom: Random = { next32: () => randomBytes(4).readUInt32LE() };
 
 /** A target that listens. */
 export interface Served extends AsyncDisposable {
@@ -50,7 +55,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
   if (!isLoopback(host) && options.allowedHosts === undefined) {
     throw new TypeError(`${host} can be reached from elsewhere: name allowedHosts, or say "any"`);
   }
-  const target = new Target({ ...options, clock: systemClock });
+  const target = new Target({
+    ...options,
+    clock: systemClock,
+    random: options.random ?? systemRandom,
+  });
   const subsystem = target.addSubsystem({
     ...options,
     nqn,

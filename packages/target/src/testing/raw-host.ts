@@ -14,6 +14,7 @@ import {
   type NvmeofError,
   OPC_FABRICS,
   Property,
+  PropertyGetCommand,
   PropertySetCommand,
   RwCommand,
   Sqe,
@@ -270,6 +271,14 @@ export const propertySet = (ofst: number, value: number, attrib = 0): Uint8Array
     attrib,
     ofst,
     value,
+  });
+
+export const propertyGet = (ofst: number, attrib = 0): Uint8Array =>
+  encoded(PropertyGetCommand, {
+    opc: OPC_FABRICS,
+    fctype: Fctype.PropertyGet,
+    attrib,
+    ofst,
   });
 
 /** Read, Write, Compare and the like, of namespace 1 unless said otherwise. */
