@@ -181,12 +181,15 @@ function checkIdentity(options: ResolvedOptions, { identify, cntlid }: Controlle
 function* configure(context: BringUp, admin: QueuePair, facts: ControllerFacts): Sequence<void> {
   const { identify } = facts;
   const wanted =
-    AsyncEventBit.NamespaceAttribute | AsyncEventBit.AnaChange | AsyncEventBit.DiscoveryLog;
+    AsyncEventBit.NamespaceAttribute |
+    AsyncEventBit.AnaChange |
+    AsyncEventBit.CcrCompleted |
+    AsyncEventBit.DiscoveryLog;
   const events = (identify.oaes & wanted) >>> 0;
   if (events !== 0) {
     yield* optional(context, admin, setFeatureCommand(Fid.AsyncEventConfiguration, events));
   }
-  if (identify.crdt1 !== 0) {
+  if ((identify.crdt1 | identify.crdt2 | identify.crdt3) !== 0) {
     // Without it a controller may not use CRD, so a delay that it wants would go unheard.
     const data = encoded(HostBehaviorSupport, { acre: 1 });
     yield* optional(context, admin, setFeatureCommand(Fid.HostBehaviorSupport, 0, data));

@@ -5,7 +5,6 @@ import {
   AsyncEventType,
   AsyncNoticeInfo,
   type AsyncEvent,
-  Ctratt,
   type Decoded,
   type NvmeofError,
 } from "@nvmeof/codec";
@@ -21,7 +20,10 @@ import {
 import type { Timer } from "@nvmeof/transport";
 import { AbortList } from "./abort-list.ts";
 import { AnaWatch } from "./ana-watch.ts";
+import type { Fence } from "./fence.ts";
+import { type FencedPath, type Fences, fenceTimeMs } from "./fences.ts";
 import type { NamespacePath } from "./namespace-path.ts";
+import { ResetSource } from "./reset-source.ts";
 import { activeNamespaces, anaLog, changedNamespaces, namespaceOf, nvmLimits } from "./steps.ts";
 
 /** What a controller path tells the group that it belongs to. */
@@ -44,14 +46,6 @@ export interface ControllerPathEvents {
 /** Wait before a failed scan is tried again, ms; doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const RETRY_MAX_MS = 10_000;
-/**
- * Commands of a lost connection may still change data for this many keep-alive timeouts. Base 2.3
- * §9.6: where traffic keeps a controller alive, it notices the loss of its host later.
- */
-const FENCE_FACTOR = 2;
-const FENCE_FACTOR_TRAFFIC = 3;
-/** Unit of KAS, ms. */
-const KAS_UNIT_MS = 100;
 
 /** Largest NVM commands without data, as the controller says. */
 export interface NvmLimits {
@@ -60,12 +54,15 @@ export interface NvmLimits {
   readonly rangeBlocksMax: number;
 }
 
-export class ControllerPath {
+export class ControllerPath implements FencedPath {
   readonly controller: Controller;
   readonly ana: AnaWatch;
+  /** The controller as one that resets others. */
+  readonly source: ResetSource;
   /** Paths to namespaces, by NSID. */
   readonly namespaces = new Map<number, NamespacePath>();
   readonly #events: ControllerPathEvents;
+  readonly #fences: Fences;
   readonly #aborts: AbortList;
   readonly #stopObserving: () => void;
   #scan: RunningSequence | undefined;
@@ -73,12 +70,15 @@ export class ControllerPath {
   #next: "none" | "changed" | "all" = "none";
   #retry: Timer | undefined;
   #retryMs = RETRY_MS;
-  #lostMs = -Infinity;
+  /** Behind it wait requests that the current connection took, or the last one. */
+  #fence: Fence | undefined;
   #nvm: NvmLimits | undefined;
 
-  constructor(controller: Controller, events: ControllerPathEvents) {
+  constructor(controller: Controller, events: ControllerPathEvents, fences: Fences) {
     this.controller = controller;
     this.#events = events;
+    this.#fences = fences;
+    this.source = new ResetSource(controller, () => fences.askAgain());
     this.#aborts = new AbortList(controller);
     this.ana = new AnaWatch(controller, () => {
       for (const path of this.namespaces.values()) path.anaRead();
@@ -100,28 +100,21 @@ export class ControllerPath {
     return stays && !controller.closeRequested ? "given-up" : "ending";
   }
 
-  /**
-   * Time that a controller may take to notice that its host is gone and to stop what it does for it,
-   * ms: by the specification, a multiple of KATO as the controller rounds it, and CQT. Undefined
-   * where there is no such bound, since it does not watch its host.
-   */
-  get fenceMs(): number | undefined {
-    const { facts } = this.controller;
-    if (facts === undefined) return undefined;
-    const { kas, ctratt, cqt } = facts.identify;
-    const unitMs = kas * KAS_UNIT_MS;
-    if (facts.keepAliveTimeoutMs === 0 || unitMs === 0) return undefined;
-    const keepAliveMs = Math.ceil(facts.keepAliveTimeoutMs / unitMs) * unitMs;
-    const byTraffic = (ctratt & Ctratt.TrafficBasedKeepAlive) !== 0;
-    return (byTraffic ? FENCE_FACTOR_TRAFFIC : FENCE_FACTOR) * keepAliveMs + cqt;
+  /** Behind it wait writes of which nobody knows whether this connection will do them yet. */
+  get fence(): Fence {
+    this.#fence ??= this.#fences.fence(this);
+    return this.#fence;
   }
 
-  /**
-   * From this moment on a command that the last connection took can no longer change data; Infinity
-   * where nobody knows. See {@link ControllerPath.fenceMs}.
-   */
-  get fencedMs(): number {
-    return this.#lostMs + (this.fenceMs ?? Infinity);
+  /** Time after which the fence is over by itself, ms; undefined where there is no such time. */
+  get fenceMs(): number | undefined {
+    const timeMs = fenceTimeMs(this.controller);
+    return timeMs === Infinity ? undefined : timeMs;
+  }
+
+  /** Whether what waits behind the fence has a chance to get out again. */
+  get fenceHopes(): boolean {
+    return this.#fences.hopes(this.fence, this);
   }
 
   /** Limits of commands without data; without word of the controller, those of a transfer. */
@@ -169,15 +162,18 @@ export class ControllerPath {
     if (aet !== AsyncEventType.Notice) return;
     if (aei === AsyncNoticeInfo.NamespaceAttributeChanged) this.#wanted("changed");
     else if (aei === AsyncNoticeInfo.AnaChange) this.ana.refresh();
+    else if (aei === AsyncNoticeInfo.CcrCompleted) this.source.completed();
   }
 
   #connected(): void {
     this.#retryMs = RETRY_MS;
+    this.#fence = undefined;
+    this.#fences.connected(this);
     this.#wanted("all");
   }
 
   #disconnected(): void {
-    this.#lostMs = this.controller.options.clock.nowMs();
+    this.source.stop();
     this.#scan?.cancel();
     this.#scan = undefined;
     this.#next = "none";

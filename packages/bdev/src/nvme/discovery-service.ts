@@ -1,33 +1,23 @@
-// Discovery that goes on: what the log of a target has is attached, and what it loses is detached.
-// Read first: discovered.ts for one record; @nvmeof/core discovery.ts for the log; Base 2.0 §5.2,
-// "Discovery Log Page Change". Referrals are not followed: a service asks one discovery subsystem.
+// Discovery that goes on: what the logs of a target have is attached, and what they lose is detached.
+// Read first: log-watch.ts for one discovery controller, discovered.ts for one record; Base 2.0
+// §3.1.2.3 "Discovery Controller", "Referral".
 
-import {
-  AsyncEventType,
-  AsyncNoticeInfo,
-  DISCOVERY_NQN,
-  type DiscoveryEntry,
-  type DiscoveryLog,
-  type NvmeofError,
-  Subtype,
-  trtypeName,
-} from "@nvmeof/codec";
-import {
-  AbortedError,
-  type CloseReport,
-  Controller,
-  type ControllerEvent,
-  ControllerHandle,
-  type ControllerOptions,
-  type HostIdentity,
-  addressText,
-  readDiscoveryLog,
-} from "@nvmeof/core";
-import type { Clock, Timer, Transport } from "@nvmeof/transport";
+import { type DiscoveryEntry, type DiscoveryLog, NvmeofError, Subtype } from "@nvmeof/codec";
+import { type ControllerOptions, type HostIdentity, addressText, entryAddress } from "@nvmeof/core";
+import type { Clock, Transport } from "@nvmeof/transport";
 import { Observers } from "../observers.ts";
 import type { ControllerPath } from "./controller-path.ts";
 import { Discovered } from "./discovered.ts";
 import { type GroupOptions, NvmeGroup } from "./group.ts";
+import { LogWatch } from "./log-watch.ts";
+
+/** Which of the discovery controllers that a log refers to are asked as well. */
+export interface ReferralOptions {
+  /** Referrals of referrals of …: 0 follows none, 1 those of the first log. Default 4. */
+  readonly depthMax?: number;
+  /** Discovery controllers that are referred to and kept connected, at most. Default 16. */
+  readonly controllersMax?: number;
+}
 
 /** What a service is made of. */
 export interface DiscoveryServiceOptions extends HostIdentity {
@@ -44,15 +34,26 @@ export interface DiscoveryServiceOptions extends HostIdentity {
     Partial<ControllerOptions>,
     "transport" | "hostNqn" | "hostId" | "subsystemNqn"
   >;
-  /** KATO of the discovery controller, ms. Default 30 s. */
+  /** KATO of each discovery controller, ms. Default 30 s. */
   readonly keepAliveTimeoutMs?: number;
+  /** Bounds for the referrals that are followed. */
+  readonly referrals?: ReferralOptions;
 }
 
-/** What a service tells those who observe it. */
+/** What a service tells those who observe it. `address` says of which discovery controller. */
 export type DiscoveryServiceEvent =
-  | { readonly type: "log"; readonly genctr: bigint; readonly records: number }
-  /** The log could not be read; it is tried again, after `retryMs` or when it can be reached. */
-  | { readonly type: "log-failed"; readonly error: NvmeofError }
+  | {
+      readonly type: "log";
+      readonly address: string;
+      readonly genctr: bigint;
+      readonly records: number;
+    }
+  /** The log could not be read; it is tried again, later or when it can be reached. */
+  | { readonly type: "log-failed"; readonly address: string; readonly error: NvmeofError }
+  /** Another discovery controller is asked from now on, or is not any more. */
+  | { readonly type: "referral-added" | "referral-removed"; readonly address: string }
+  /** It is not asked, and why. Told once for each address, until a log does without it. */
+  | { readonly type: "referral-ignored"; readonly address: string; readonly error: NvmeofError }
   | { readonly type: "group-added" | "group-removed"; readonly group: NvmeGroup }
   | { readonly type: "attached"; readonly entry: DiscoveryEntry; readonly path: ControllerPath }
   | {
@@ -64,14 +65,11 @@ export type DiscoveryServiceEvent =
     }
   | { readonly type: "detached"; readonly entry: DiscoveryEntry; readonly reason: string };
 
-/** Wait before a log that could not be read, or a lost connection, is tried again, ms. */
-const RETRY_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
 const KEEP_ALIVE_MS = 30_000;
-/** A discovery controller that does not answer a read of its log for this long, ms, is lost. */
-const LOG_TIMEOUT_MS = 10_000;
-/** Addresses of the discovery controller that are kept in mind. */
-const ADDRESSES_MAX = 16;
+const DEPTH_MAX = 4;
+const REFERRALS_MAX = 16;
+/** Records of all logs together that are attached. */
+const RECORDS_MAX = 4_096;
 
 /** A record of the log that is, or was, wanted. */
 interface Followed {
@@ -79,30 +77,42 @@ interface Followed {
   readonly discovered: Discovered;
 }
 
-const textOf = (entry: DiscoveryEntry): string =>
-  addressText({ ...entry, trtype: trtypeName(entry.trtype).toLowerCase() });
+const keyOf = (entry: DiscoveryEntry): string => `${entryAddress(entry)} ${entry.subnqn}`;
 
-const keyOf = (entry: DiscoveryEntry): string => `${textOf(entry)} ${entry.subnqn}`;
+/** What all logs together come to. */
+interface Findings {
+  readonly records: Map<string, DiscoveryEntry>;
+  /** Discovery controllers that some log refers to, by address. */
+  readonly referrals: Map<string, DiscoveryEntry>;
+  /** Those that are not followed, and why. */
+  readonly ignored: Map<string, NvmeofError>;
+}
 
 export class DiscoveryService implements AsyncDisposable {
   readonly #options: DiscoveryServiceOptions;
   readonly #clock: Clock;
+  readonly #bounds: Required<ReferralOptions>;
   readonly #observers: Observers<DiscoveryServiceEvent>;
   readonly #groups = new Map<string, NvmeGroup>();
   readonly #records = new Map<string, Followed>();
-  /** The discovery controller, or the last one there was. */
-  #controller: Controller | undefined;
+  readonly #root: LogWatch;
+  /** Discovery controllers that are referred to, by the address that they are referred to by. */
+  readonly #referred = new Map<string, LogWatch>();
+  /** Referrals that were told to be ignored. */
+  #ignored = new Set<string>();
+  /** Watches that are ending. */
+  readonly #ending = new Set<Promise<void>>();
   #phase: "new" | "running" | "stopped" = "new";
-  #reading: "no" | "yes" | "again" = "no";
-  #retry: Timer | undefined;
-  #retryMs = RETRY_MS;
-  #firstLog: { done: () => void; failed: (error: NvmeofError) => void } | undefined;
   #stopped: Promise<void> | undefined;
 
+  /** @throws RangeError for bounds of referrals that are none. */
   constructor(options: DiscoveryServiceOptions) {
     this.#options = options;
-    this.#clock = [options.transport].flat()[0]!.clock;
+    this.#bounds = checkBounds(options.referrals);
+    const [first] = [options.transport].flat();
+    this.#clock = first!.clock;
     this.#observers = new Observers(this.#clock);
+    this.#root = this.#watch(addressText(first!.address), options.transport);
   }
 
   /** Groups of the subsystems that were found, in the order in which they were. */
@@ -115,20 +125,21 @@ export class DiscoveryService implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the log was read once, and each of its records was attached or could not be. Rejects
-   * with what ended the first connection, or the first read; the service has stopped then.
+   * Resolves when the log was read once, and those that it refers to, and each of their records was
+   * attached or could not be. Rejects with what ended the first connection, or the first read; the
+   * service has stopped then. A log that is referred to and cannot be read holds nobody up: see
+   * `log-failed`.
    */
   async start(): Promise<void> {
     if (this.#phase !== "new") throw new TypeError("a discovery service starts once");
     this.#phase = "running";
-    const firstLog = new Promise<void>((done, failed) => (this.#firstLog = { done, failed }));
-    this.#connect();
     try {
-      await firstLog;
+      await this.#root.start();
     } catch (error) {
       await this.stop();
       throw error;
     }
+    await this.#logsRead();
     await this.#settled();
   }
 
@@ -144,13 +155,9 @@ export class DiscoveryService implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#phase = "stopped";
-    this.#retry?.cancel();
-    this.#firstLog?.failed(new AbortedError("aborted", "not-sent", true));
     for (const { discovered } of this.#records.values()) discovered.unwant();
-    const controller = this.#controller;
-    const closed =
-      controller && new Promise<CloseReport>((resolve) => controller.close({}, resolve));
-    await Promise.all([closed, this.#settled()]);
+    const watches = [this.#root, ...this.#referred.values()].map((watch) => watch.stop());
+    await Promise.all([...watches, ...this.#ending, this.#settled()]);
     this.#forgetIdle();
   }
 
@@ -159,98 +166,79 @@ export class DiscoveryService implements AsyncDisposable {
     await Promise.all(records.map(({ discovered }) => discovered.settled()));
   }
 
-  #connect(): void {
-    const { transport, hostNqn, hostId, keepAliveTimeoutMs = KEEP_ALIVE_MS } = this.#options;
-    const controller = new Controller({
-      transport,
-      hostNqn,
-      hostId,
-      subsystemNqn: DISCOVERY_NQN,
-      ioQueues: 0,
-      keepAliveTimeoutMs,
-      adminTimeoutMs: LOG_TIMEOUT_MS,
-      reconnect: { delayMs: RETRY_MS, delayMaxMs: RETRY_MAX_MS, lossMs: -1, fastFailMs: 0 },
+  /** Waits until every log that is referred to was read once, or could not be. */
+  async #logsRead(): Promise<void> {
+    const seen = new Set<LogWatch>();
+    // Each may refer to more, and those to more again: as many rounds as there are levels.
+    for (let depth = 0; depth <= this.#bounds.depthMax; depth++) {
+      const fresh = [...this.#referred.values()].filter((watch) => !seen.has(watch));
+      if (fresh.length === 0 || this.#phase !== "running") return;
+      for (const watch of fresh) seen.add(watch);
+      await Promise.allSettled(fresh.map((watch) => watch.firstLog));
+    }
+  }
+
+  /** @param address what the discovery controller is called in events. */
+  #watch(address: string, transport: Transport | readonly Transport[]): LogWatch {
+    const { hostNqn, hostId, open, keepAliveTimeoutMs = KEEP_ALIVE_MS } = this.#options;
+    const clock = this.#clock;
+    const asked = { clock, transport, hostNqn, hostId, open, keepAliveTimeoutMs };
+    return new LogWatch(asked, {
+      log: ({ genctr, entries }: DiscoveryLog) => {
+        this.#take();
+        this.#tell({ type: "log", address, genctr, records: entries.length });
+      },
+      failed: (error) => this.#tell({ type: "log-failed", address, error }),
     });
-    this.#controller = controller;
-    controller.observe((event) => this.#observe(controller, event));
-    controller.start((error) => {
-      if (error !== undefined) this.#firstLog?.failed(error);
-    });
   }
 
-  #observe(controller: Controller, event: ControllerEvent): void {
-    if (this.#phase !== "running") return;
-    if (event.type === "async-event") {
-      const { aet, aei } = event.event;
-      const { DiscoveryLogChange } = AsyncNoticeInfo;
-      if (aet === AsyncEventType.Notice && aei === DiscoveryLogChange) this.#read();
-    } else if (event.type === "state" && event.to === "live") {
-      // What changed while nobody listened is in the log as well.
-      this.#read();
-    } else if (event.type === "state" && event.to === "closing") {
-      // Refused for good, we may be welcome later. What is attached stays: the log has not lost it.
-      controller.close({}, () => this.#retryLater(() => this.#connect()));
+  /** Goes from log to log, as far as they refer to each other and the bounds allow. */
+  #find(): Findings {
+    const { depthMax, controllersMax } = this.#bounds;
+    const found: Findings = { records: new Map(), referrals: new Map(), ignored: new Map() };
+    // By every address that one is known by, or it would be asked again by a log that refers back.
+    const seen = new Set(this.#root.addresses);
+    let level = [this.#root];
+    for (let depth = 1; level.length > 0; depth++) {
+      const next: LogWatch[] = [];
+      for (const entry of level.flatMap(({ entries }) => entries)) {
+        const address = entryAddress(entry);
+        if (entry.subtype === Subtype.CurrentDiscovery) seen.add(address);
+        if (entry.subtype === Subtype.Nvm && found.records.size < RECORDS_MAX) {
+          found.records.set(keyOf(entry), entry);
+        }
+      }
+      for (const entry of level.flatMap(({ entries }) => entries)) {
+        const address = entryAddress(entry);
+        if (entry.subtype !== Subtype.Referral || seen.has(address)) continue;
+        if (depth > depthMax) found.ignored.set(address, tooFar(`at depth ${depth}`, depthMax));
+        else if (found.referrals.size >= controllersMax) {
+          found.ignored.set(address, tooFar("one too many", controllersMax));
+        } else {
+          seen.add(address);
+          found.referrals.set(address, entry);
+          const watch = this.#referred.get(address);
+          if (watch !== undefined) next.push(watch);
+          for (const alias of watch?.addresses ?? []) seen.add(alias);
+        }
+      }
+      level = next;
     }
+    return found;
   }
 
-  /** Reads the log, now or once more after the read that is under way. */
-  #read(): void {
-    if (this.#reading !== "no") {
-      this.#reading = "again";
-      return;
+  /** Some log has changed: follows what all of them say together. */
+  #take(): void {
+    const { records, referrals, ignored } = this.#find();
+    this.#follow(referrals);
+    for (const [address, error] of ignored) {
+      if (!this.#ignored.has(address)) this.#tell({ type: "referral-ignored", address, error });
     }
-    this.#retry?.cancel();
-    this.#reading = "yes";
-    const controller = this.#controller!;
-    readDiscoveryLog(new ControllerHandle(controller)).then(
-      (log) => this.#readDone(log),
-      (error: unknown) => this.#readFailed(error as NvmeofError, controller),
-    );
-  }
-
-  #readDone({ genctr, entries }: DiscoveryLog): void {
-    if (this.#phase !== "running") return;
-    this.#retryMs = RETRY_MS;
-    this.#take(entries);
-    this.#tell({ type: "log", genctr, records: entries.length });
-    this.#firstLog?.done();
-    this.#readAgain();
-  }
-
-  #readFailed(error: NvmeofError, controller: Controller): void {
-    if (this.#phase !== "running") return;
-    this.#tell({ type: "log-failed", error });
-    this.#firstLog?.failed(error);
-    // A connection that is lost is read again when it is back.
-    if (!this.#readAgain() && controller.state === "live") this.#retryLater(() => this.#read());
-  }
-
-  /** Whether something happened meanwhile, so that what was read may be older than that. */
-  #readAgain(): boolean {
-    const again = this.#reading === "again" && this.#controller?.state === "live";
-    this.#reading = "no";
-    this.#firstLog = undefined;
-    if (again) this.#read();
-    return again;
-  }
-
-  #retryLater(task: () => void): void {
-    if (this.#phase !== "running") return;
-    this.#retry?.cancel();
-    this.#retry = this.#clock.at(this.#clock.nowMs() + this.#retryMs, task);
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-  }
-
-  #take(entries: readonly DiscoveryEntry[]): void {
-    const wanted = new Map<string, DiscoveryEntry>();
-    for (const entry of entries) {
-      if (entry.subtype === Subtype.Nvm) wanted.set(keyOf(entry), entry);
-      else if (entry.subtype === Subtype.CurrentDiscovery) this.#alsoAt(entry);
-    }
+    this.#ignored = new Set(ignored.keys());
     for (const [key, { discovered }] of this.#records) {
-      if (!wanted.has(key)) discovered.unwant();
+      if (!records.has(key)) discovered.unwant();
     }
-    for (const [key, entry] of wanted) {
+    for (const [key, entry] of records) {
       const known = this.#records.get(key)?.discovered;
       const discovered = known ?? this.#discover(entry);
       if (discovered === undefined) continue;
@@ -260,15 +248,25 @@ export class DiscoveryService implements AsyncDisposable {
     this.#forgetIdle();
   }
 
-  /** One more way to the same discovery subsystem, for when the current one fails. */
-  #alsoAt(entry: DiscoveryEntry): void {
-    const controller = this.#controller!;
-    const known = controller.addresses.map(addressText);
-    if (known.length >= ADDRESSES_MAX || known.includes(textOf(entry))) return;
-    const transport = this.#options.open(entry);
-    // What it is called there may differ from what the log calls it.
-    if (transport === undefined || known.includes(addressText(transport.address))) return;
-    controller.addTransport(transport);
+  /** Asks those that are referred to, and nobody else any more. */
+  #follow(referrals: ReadonlyMap<string, DiscoveryEntry>): void {
+    for (const [address, watch] of this.#referred) {
+      if (referrals.has(address)) continue;
+      this.#referred.delete(address);
+      const ended = watch.stop().then(() => void this.#ending.delete(ended));
+      this.#ending.add(ended);
+      this.#tell({ type: "referral-removed", address });
+    }
+    for (const [address, entry] of referrals) {
+      if (this.#referred.has(address)) continue;
+      const transport = this.#options.open(entry);
+      if (transport === undefined) continue;
+      const watch = this.#watch(address, transport);
+      this.#referred.set(address, watch);
+      this.#tell({ type: "referral-added", address });
+      // What comes of it is told by `log` and `log-failed`.
+      watch.start().catch(() => {});
+    }
   }
 
   #discover(entry: DiscoveryEntry): Discovered | undefined {
@@ -316,3 +314,19 @@ export class DiscoveryService implements AsyncDisposable {
     this.#observers.tell(event);
   }
 }
+
+function checkBounds({
+  depthMax = DEPTH_MAX,
+  controllersMax = REFERRALS_MAX,
+}: ReferralOptions = {}): Required<ReferralOptions> {
+  for (const [name, value] of Object.entries({ depthMax, controllersMax })) {
+    if (Number.isInteger(value) && value >= 0) continue;
+    throw new RangeError(`referrals.${name} is ${value}; it must be a whole number, 0 or more`);
+  }
+  return { depthMax, controllersMax };
+}
+
+const tooFar = (what: string, most: number): NvmeofError =>
+  new NvmeofError("NVME_ERR_DISCOVERY_TOO_LARGE", `a referral ${what}; the limit is ${most}`, {
+    phase: "discovery",
+  });

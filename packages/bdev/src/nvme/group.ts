@@ -20,7 +20,14 @@ import { ControllerPath, type ControllerPathEvents } from "./controller-path.ts"
 import type { DeviceEnd } from "./device-end.ts";
 import { checkFormat } from "./device-facts.ts";
 import { hasIdentity, identityDifference, identityOf } from "./identity.ts";
-import { type Fencing, MultipathDevice } from "./multipath-device.ts";
+import {
+  type FenceLimits,
+  type FenceReport,
+  Fences,
+  type Fencing,
+  defaultFenceLimits,
+} from "./fences.ts";
+import { MultipathDevice } from "./multipath-device.ts";
 import { NamespacePath } from "./namespace-path.ts";
 import { type PathPolicy, checkPathPolicy } from "./path-policy.ts";
 import { type RetryLimits, defaultRetryLimits } from "./retry.ts";
@@ -31,8 +38,9 @@ export interface GroupOptions {
   readonly name: string;
   readonly policy?: PathPolicy;
   readonly retry?: Partial<RetryLimits>;
-  /** Default `timed`: a write of unknown outcome is not sent again before it is safe. */
+  /** Default `reset`: a write of unknown outcome is not sent again before it is safe. */
   readonly fencing?: Fencing;
+  readonly fenceLimits?: Partial<FenceLimits>;
 }
 
 /** What a group tells those who observe it. */
@@ -42,7 +50,10 @@ export type GroupEvent =
   | { readonly type: "path-added" | "path-removed"; readonly path: NamespacePath }
   /** A namespace was found and not taken, and why. */
   | { readonly type: "path-refused"; readonly nsid: number; readonly reason: string }
-  | { readonly type: "controller-removed"; readonly controller: Controller };
+  | { readonly type: "controller-removed"; readonly controller: Controller }
+  /** Writes of unknown outcome wait until the controller can do no more harm; and how that ended. */
+  | { readonly type: "fence"; readonly cntlid: number }
+  | ({ readonly type: "fence-over" } & FenceReport);
 
 /** An attach that waits for the namespaces of its controller. */
 interface Scan {
@@ -59,6 +70,7 @@ export class NvmeGroup implements ControllerPathEvents {
   readonly #closing = new Set<Controller>();
   readonly #devices = new Set<MultipathDevice>();
   readonly #observers = new Set<{ readonly tell: (event: GroupEvent) => void }>();
+  readonly #fences: Fences;
   readonly #scans = new Map<ControllerPath, Scan>();
   /** Who was refused because of another device that had the NSID: looked at again when that goes. */
   readonly #refused = new Map<number, Set<ControllerPath>>();
@@ -68,6 +80,13 @@ export class NvmeGroup implements ControllerPathEvents {
     this.name = options.name;
     this.#options = options;
     this.#policy = checkPathPolicy(options.policy ?? { mode: "active-passive" });
+    this.#fences = new Fences({
+      fencing: options.fencing ?? "reset",
+      limits: { ...defaultFenceLimits, ...options.fenceLimits },
+      paths: () => this.#paths,
+      holding: (path, cntlid) => this.#tell(path.controller, { type: "fence", cntlid }),
+      over: (path, report) => this.#tell(path.controller, { type: "fence-over", ...report }),
+    });
   }
 
   get controllers(): readonly ControllerPath[] {
@@ -93,7 +112,7 @@ export class NvmeGroup implements ControllerPathEvents {
     signal?.throwIfAborted();
     const controller = new Controller(options);
     this.#checkDuplicate(controller);
-    const path = new ControllerPath(controller, this);
+    const path = new ControllerPath(controller, this, this.#fences);
     const scanned = new Promise<void>((done, failed) => this.#scans.set(path, { done, failed }));
     const cancel = (): void => controller.close({}, () => {});
     signal?.addEventListener("abort", cancel, { once: true });
@@ -305,7 +324,7 @@ export class NvmeGroup implements ControllerPathEvents {
       clock: controller.options.clock,
       policy: this.#policy,
       retryLimits: { ...defaultRetryLimits, ...this.#options.retry },
-      fencing: this.#options.fencing ?? "timed",
+      fencing: this.#options.fencing ?? "reset",
       closed: (ended) => this.#forget(ended, controller),
     });
     this.#devices.add(device);

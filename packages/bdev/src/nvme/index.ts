@@ -8,10 +8,13 @@ export {
 } from "./availability.ts";
 export { ControllerPath, type NvmLimits } from "./controller-path.ts";
 export type { DeviceEnd } from "./device-end.ts";
+export type { Fence, FenceRelease, FenceState, Incarnation } from "./fence.ts";
+export { type FenceLimits, type FenceReport, type Fencing, defaultFenceLimits } from "./fences.ts";
 export {
   DiscoveryService,
   type DiscoveryServiceEvent,
   type DiscoveryServiceOptions,
+  type ReferralOptions,
 } from "./discovery-service.ts";
 export { type GroupEvent, type GroupOptions, NvmeGroup } from "./group.ts";
 export { type ConnectOptions, NvmeHost, connect } from "./host.ts";
@@ -22,7 +25,7 @@ export {
   identityText,
 } from "./identity.ts";
 export { MultipathChannel } from "./multipath-channel.ts";
-export { type Fencing, MultipathDevice } from "./multipath-device.ts";
+export { MultipathDevice } from "./multipath-device.ts";
 export { NamespacePath } from "./namespace-path.ts";
 export type { PathStatistics } from "./path-statistics.ts";
 export {

@@ -1,7 +1,7 @@
 // A channel to a namespace over all its paths: chooses, sends, and when a path fails, decides again.
 // Read first: path-policy.ts, retry.ts and availability.ts, which decide; this file only carries out.
 
-import type { NvmeofError } from "@nvmeof/codec";
+import { type NvmeofError, crdOf } from "@nvmeof/codec";
 import { AbortedError, NO_CID, type QueuePair } from "@nvmeof/core";
 import {
   type BlockChannel,
@@ -13,6 +13,7 @@ import { rethrow } from "../observers.ts";
 import { CHANNEL_CLOSED, changesBlocks, checkRequest } from "../request-check.ts";
 import { SettleQueue } from "../settle-queue.ts";
 import { type NoPathReason, decideNoPath } from "./availability.ts";
+import type { ControllerPath } from "./controller-path.ts";
 import { dataOf, directionOfRequest, fillCommand, opcodeOf } from "./command.ts";
 import { type DeviceEnd, endedError, letsFinish, noPathError } from "./device-end.ts";
 import type { MultipathTarget } from "./multipath-device.ts";
@@ -49,6 +50,7 @@ export class MultipathChannel implements BlockChannel {
     const owner = {
       send: (slot: Slot) => this.#dispatch(slot),
       turnAway: (slot: Slot) => this.#turnAway(slot),
+      unfenced: (slot: Slot) => this.#fail(slot, slot.judged(slot.error!)),
       get isHopeless() {
         return isHopeless();
       },
@@ -110,7 +112,7 @@ export class MultipathChannel implements BlockChannel {
    */
   abort(request: BlockRequest): void {
     const slot = this.#slots.find((each) => each.request === request);
-    if (slot?.phase === SlotPhase.Waiting) {
+    if (slot?.phase === SlotPhase.Waiting || slot?.phase === SlotPhase.Held) {
       this.#waiting.remove(slot);
       this.#fail(slot, this.#abortedError(slot));
     } else if (slot?.phase === SlotPhase.Sent) {
@@ -122,6 +124,16 @@ export class MultipathChannel implements BlockChannel {
       queue!.abandon(cid, error, controllerPath.controller.options.ioTimeoutMs);
       controllerPath.abort(queue!, cid);
     }
+  }
+
+  /** Whether a controller has requests of this channel that change data, or waits behind its fence. */
+  hasChangesBy(controllerPath: ControllerPath): boolean {
+    return this.#slots.some(
+      ({ path, phase, request }) =>
+        path?.controllerPath === controllerPath &&
+        (phase === SlotPhase.Sent || phase === SlotPhase.Held) &&
+        changesBlocks(request.op),
+    );
   }
 
   /** Ends everything that waits, as a reset of the device does. */
@@ -270,7 +282,7 @@ export class MultipathChannel implements BlockChannel {
     // Given up under a controller that lives on, it may still be carried out at any time.
     const lives =
       error.code === "NVME_ERR_TIMEOUT" && controllerPath.controller.options.onTimeout === "abort";
-    const lasts = lives || controllerPath.fenceMs === undefined;
+    const lasts = lives || !controllerPath.fenceHopes;
     return decideRetry(
       {
         status: error.status ?? 0,
@@ -288,13 +300,10 @@ export class MultipathChannel implements BlockChannel {
   }
 
   #again(slot: Slot, path: NamespacePath, crd: number, nowMs: number): void {
-    const { identify } = path.controllerPath.controller.facts!;
-    const delays = [0, identify.crdt1, identify.crdt2, identify.crdt3];
-    const delayMs = Math.min(delays[crd]! * RETRY_DELAY_UNIT_MS, RETRY_DELAY_MAX_MS);
     path.counters.retries++;
     slot.samePath++;
     slot.keep = path;
-    this.#waiting.until(slot, nowMs + delayMs);
+    this.#waiting.until(slot, nowMs + retryDelayMs(path, crd));
   }
 
   #elsewhere(
@@ -308,10 +317,17 @@ export class MultipathChannel implements BlockChannel {
     slot.keep = undefined;
     slot.avoid = path;
     if (ana) path.doubt();
-    // The controller may still carry out what it took: nothing else may change data before that. It
-    // counts from now, since only now nobody keeps the old connection alive any more.
-    const fencedMs = fence ? nowMs + path.controllerPath.fenceMs! : nowMs;
-    this.#waiting.until(slot, Math.max(fencedMs, slot.notBeforeMs));
+    // The controller may still carry out what it took: nothing else may change data before that.
+    if (fence) this.#waiting.forFence(slot, path.controllerPath.fence);
+    else
+      this.#waiting.until(slot, Math.max(nowMs + this.#loneDelayMs(slot, path), slot.notBeforeMs));
+  }
+
+  /** Where no other path would take it now, it comes back to this one, which may want a delay. */
+  #loneDelayMs({ error }: Slot, path: NamespacePath): number {
+    const { paths } = this.#target;
+    const others = paths.some((other) => other !== path && other.rank !== Rank.Unusable);
+    return others ? 0 : retryDelayMs(path, crdOf(error?.status ?? 0));
   }
 
   get #isHopeless(): boolean {
@@ -380,4 +396,11 @@ export class MultipathChannel implements BlockChannel {
     this.#inflight--;
     if (this.#inflight === 0 && this.#end !== undefined) this.#target.channelEnded(this);
   }
+}
+
+/** What the controller of a path wants a retry to wait: CRD is the number of one of its CRDTs, or 0. */
+function retryDelayMs(path: NamespacePath, crd: number): number {
+  const { crdt1, crdt2, crdt3 } = path.controllerPath.controller.facts!.identify;
+  const delays = [0, crdt1, crdt2, crdt3];
+  return Math.min(delays[crd]! * RETRY_DELAY_UNIT_MS, RETRY_DELAY_MAX_MS);
 }

@@ -15,14 +15,13 @@ import { Observers } from "../observers.ts";
 import type { RequestTarget } from "../request-check.ts";
 import { type DeviceEnd, endedError } from "./device-end.ts";
 import { blockIdentity, checkFormat, featuresOf, limitsOf } from "./device-facts.ts";
+import type { ControllerPath } from "./controller-path.ts";
+import type { Fencing } from "./fences.ts";
 import { type NamespaceIdentity, identityOf } from "./identity.ts";
 import { MultipathChannel } from "./multipath-channel.ts";
 import type { NamespacePath, PathUser } from "./namespace-path.ts";
 import type { PathPolicy } from "./path-policy.ts";
 import type { RetryLimits } from "./retry.ts";
-
-/** When a write of unknown outcome may be sent again: at its time bound, or at once (unsafe). */
-export type Fencing = "timed" | "none";
 
 /** What the channels of a device look at. */
 export interface MultipathTarget extends RequestTarget {
@@ -125,6 +124,12 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   /** Why the device takes no more requests; undefined while it does. */
   get closedReason(): string | undefined {
     return this.#end?.reason;
+  }
+
+  /** Whether a controller has requests that change data, or requests wait behind its fence. */
+  hasChangesBy(controllerPath: ControllerPath): boolean {
+    for (const channel of this.#channels) if (channel.hasChangesBy(controllerPath)) return true;
+    return false;
   }
 
   openChannel(): BlockChannel {

@@ -5,6 +5,7 @@ import { NvmeofError, type Outcome } from "@nvmeof/codec";
 import { NO_CID, type QueuePair } from "@nvmeof/core";
 import { BlockOp, type BlockRequest, type BlockSettle } from "../block-device.ts";
 import { changesBlocks } from "../request-check.ts";
+import type { Fence } from "./fence.ts";
 import type { NamespacePath } from "./namespace-path.ts";
 
 /** Where a slot is. Integers: they are written for every request. */
@@ -17,6 +18,8 @@ export const SlotPhase = {
   Sent: 2,
   /** A controller has it, and its caller does not want it any more. */
   Aborting: 3,
+  /** Behind a fence: it was sent, and nobody knows whether it will be done yet. */
+  Held: 4,
 } as const;
 export type SlotPhase = (typeof SlotPhase)[keyof typeof SlotPhase];
 
@@ -50,6 +53,8 @@ export class Slot {
   /** Of all attempts the least certain: once unknown, it stays so. */
   outcome: Outcome = "not-sent";
   error: NvmeofError | undefined;
+  /** What it is held behind. */
+  fence: Fence | undefined;
   /** Not before this moment, ms of the clock. */
   notBeforeMs = -Infinity;
   readonly done: (error: NvmeofError | undefined) => void;
@@ -81,6 +86,7 @@ export class Slot {
     this.avoid = undefined;
     this.keep = undefined;
     this.error = undefined;
+    this.fence = undefined;
     return settle;
   }
 

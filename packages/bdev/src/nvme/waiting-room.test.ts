@@ -32,6 +32,7 @@ function bench() {
     clock,
     sent: [] as string[],
     away: [] as string[],
+    unfenced: [] as string[],
     /** Where slots go that are tried: by room, or nowhere. */
     room: undefined as HandRoom | undefined,
     isHopeless: false,
@@ -56,6 +57,7 @@ function bench() {
   const owner = {
     send,
     turnAway: (each: Slot) => void world.away.push(names.get(each)!),
+    unfenced: (each: Slot) => void world.unfenced.push(names.get(each)!),
     get isHopeless() {
       return world.isHopeless;
     },

@@ -3,6 +3,7 @@
 
 import type { QueuePair } from "@nvmeof/core";
 import type { Clock, Timer } from "@nvmeof/transport";
+import type { Fence, FenceWaiter } from "./fence.ts";
 import { type Slot, SlotPhase } from "./slot.ts";
 
 /** What has room for commands, or will have. */
@@ -16,6 +17,8 @@ export interface WaitingRoomOwner {
   readonly isHopeless: boolean;
   /** Ends a slot that has waited in vain. */
   turnAway(slot: Slot): void;
+  /** Ends a slot that was held behind a fence which nobody can open. */
+  unfenced(slot: Slot): void;
 }
 
 /** Whether a queue was asked to tell of room, and the task that it is given. */
@@ -25,7 +28,7 @@ interface Asked {
 }
 
 /** Holds slots in the order in which they came. */
-export class WaitingRoom {
+export class WaitingRoom implements FenceWaiter {
   readonly #clock: Clock;
   readonly #owner: WaitingRoomOwner;
   readonly #patienceMs: number;
@@ -33,6 +36,8 @@ export class WaitingRoom {
   #blocked: Slot[] = [];
   /** Until their moment, earliest first; then they are as any other. */
   #timed: Slot[] = [];
+  /** Behind fences, in the order in which they came: they go when their fence is over. */
+  #held: Slot[] = [];
   /** From when on the first of the blocked has found no path; Infinity while there is one. */
   #pathlessSinceMs = Infinity;
   #timer: Timer | undefined;
@@ -49,7 +54,7 @@ export class WaitingRoom {
   }
 
   get size(): number {
-    return this.#blocked.length + this.#timed.length;
+    return this.#blocked.length + this.#timed.length + this.#held.length;
   }
 
   /** Whether new requests have to queue up behind those that wait. */
@@ -78,6 +83,23 @@ export class WaitingRoom {
     this.#arm();
   }
 
+  /** Until `fence` is over. Its time budget does not run out behind it: the fence has its own bound. */
+  forFence(slot: Slot, fence: Fence): void {
+    if (fence.hold(this) === "over") {
+      this.#freed(slot, fence);
+      return;
+    }
+    slot.phase = SlotPhase.Held;
+    slot.fence = fence;
+    this.#held.push(slot);
+  }
+
+  fenceOver(fence: Fence): void {
+    const freed = this.#held.filter((slot) => slot.fence === fence);
+    this.#held = this.#held.filter((slot) => slot.fence !== fence);
+    for (const slot of freed) this.#freed(slot, fence);
+  }
+
   /** Until `atMs`; a moment that has passed means after the current callback. */
   until(slot: Slot, atMs: number): void {
     slot.phase = SlotPhase.Waiting;
@@ -103,6 +125,8 @@ export class WaitingRoom {
   remove(slot: Slot): void {
     this.#blocked = this.#blocked.filter((other) => other !== slot);
     this.#timed = this.#timed.filter((other) => other !== slot);
+    this.#held = this.#held.filter((other) => other !== slot);
+    slot.fence?.leave();
     // Who stands first now may wait for something else.
     this.kick();
     this.#arm();
@@ -110,12 +134,22 @@ export class WaitingRoom {
 
   /** Gives all that wait to `end`: nobody waits any more. */
   flush(end: (slot: Slot) => void): void {
-    const all = [...this.#timed, ...this.#blocked];
+    const all = [...this.#held, ...this.#timed, ...this.#blocked];
     this.#blocked = [];
     this.#timed = [];
+    this.#held = [];
     this.#pathlessSinceMs = Infinity;
     this.#arm();
-    for (const slot of all) end(slot);
+    for (const slot of all) {
+      slot.fence?.leave();
+      end(slot);
+    }
+  }
+
+  #freed(slot: Slot, fence: Fence): void {
+    slot.fence = undefined;
+    if (fence.state.phase === "released") this.until(slot, this.#clock.nowMs());
+    else this.#owner.unfenced(slot);
   }
 
   /** Behind all others who wait for room in `queue`, once. */
