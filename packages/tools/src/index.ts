@@ -6,6 +6,8 @@ export {
   type SettledReads,
   runDestruct,
 } from "./destruct.ts";
+export { type FencingOptions, type FencingReport, runFencing } from "./fencing.ts";
+export { LateDevice } from "./late-device.ts";
 export { runLanes } from "./lanes.ts";
 export type { LatencyHistogram, LatencySummary } from "./latency.ts";
 export {
@@ -24,6 +26,7 @@ export {
   RandomReads,
   measureRandomReads,
 } from "./random-reads.ts";
+export { SilentConnector } from "./silent-connector.ts";
 export {
   type Mismatch,
   type SweepOptions,

@@ -21,6 +21,7 @@ export interface DemoOptions extends CommonOptions, ProgressOptions {
   readonly queueDepth: number;
   readonly rounds: number;
   readonly outage: number;
+  readonly withoutFencing?: boolean;
   readonly hdrDigest?: boolean;
   readonly dataDigest?: boolean;
 }

@@ -92,6 +92,24 @@ test("the scenario reconnect waits for the target and goes on", { timeout: 20_00
   expect(stdout).toMatch(/without a target: requests waited, no error, no mismatch\.\n$/);
 });
 
+test("the scenario fencing holds writes until the lost controller was reset", async () => {
+  const { data, error } = await nvmeofJson(["demo", "--scenario", "fencing", "--size", "1M"]);
+  expect(error).toBeNull();
+  expect(data).toMatchObject({
+    scenario: "fencing",
+    fencing: { held: 16, releasedBy: "ccr", staleBlocks: 0 },
+  });
+  expect(told(data)).toMatch(/16 writes released by ccr[^]*newer data[^]*0 of 16 blocks/);
+});
+
+test("without fencing the same scenario loses newer data, and shows it", async () => {
+  const args = ["demo", "--scenario", "fencing", "--without-fencing", "--size", "1M"];
+  const { data, error } = await nvmeofJson(args);
+  expect(error).toBeNull();
+  expect(data).toMatchObject({ fencing: { held: 0, releasedBy: null } });
+  expect((data as { fencing: { staleBlocks: number } }).fencing.staleBlocks).toBeGreaterThan(0);
+});
+
 test("Ctrl-C ends a scenario in order", { timeout: 20_000 }, async () => {
   const run = start(["demo", "--scenario", "reconnect", "--outage", "1h", "--size", "1M"]);
   await run.stdout.contains("requests wait for this one");

@@ -19,6 +19,7 @@ import {
   destructVerdict,
   playDestruct,
 } from "../demo/destruct.ts";
+import { fencing } from "../demo/fencing.ts";
 import { failover, reconnect } from "../demo/outage.ts";
 import { type DemoOptions, NQN, SEED, Stage, disk } from "../demo/stage.ts";
 import { CliError } from "../errors.ts";
@@ -145,6 +146,7 @@ const plays: Readonly<Record<Scenario, (stage: Stage) => Promise<Report>>> = {
   destruct: destructAlone,
   failover,
   reconnect,
+  fencing,
 };
 
 export const run: Verb<DemoOptions> = (context, options) => {
