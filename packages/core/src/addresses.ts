@@ -4,6 +4,7 @@
 
 import { NvmeofError } from "@nvmeof/codec";
 import type { Transport, TransportAddress } from "@nvmeof/transport";
+import { AddressesError, type FailedAddress } from "./errors.ts";
 
 interface Entry {
   readonly transport: Transport;
@@ -24,6 +25,8 @@ export class Addresses {
   #entries: Entry[];
   /** Tried in the round of attempts that is under way. */
   readonly #tried = new Set<Entry>();
+  /** What each of them answered; kept until the next round begins. */
+  #failures: FailedAddress[] = [];
 
   /** @param transports at least one. */
   constructor(transports: readonly Transport[]) {
@@ -48,6 +51,16 @@ export class Addresses {
   /** Some were tried since the last wait, and others were not. */
   get isMidRound(): boolean {
     return this.#tried.size > 0 && this.#entries.some((entry) => !this.#tried.has(entry));
+  }
+
+  /**
+   * Notes what the current one answered to an attempt. Gives the error that stands for the round so
+   * far: that of every address, where several have failed. Comes before {@link attemptFailed}.
+   */
+  noteFailure(error: NvmeofError): NvmeofError {
+    if (this.#tried.size === 0) this.#failures = [];
+    this.#failures.push({ address: addressText(this.current.address), error });
+    return this.#failures.length === 1 ? error : new AddressesError(this.#failures);
   }
 
   /** A series of attempts begins: a round that an earlier one has broken off counts no more. */

@@ -2,7 +2,7 @@
 // Read first: Base 2.0 §3.3.2 "Message-based Transport Queue Model", "Association"; bring-up.ts.
 
 import type { Decoded, IdentifyController, NvmeofError } from "@nvmeof/codec";
-import type { CloseHow } from "@nvmeof/transport";
+import type { CloseHow, QueueOwner } from "@nvmeof/transport";
 import type { QueuePair } from "./queue-pair.ts";
 
 /** Facts of a controller, as it gave them during the bring-up that is current. */
@@ -26,11 +26,19 @@ export interface ControllerFacts {
  * is there: nothing has to be complete to be closed.
  */
 export class Association {
+  /** When the attempt began that builds it, ms. */
+  readonly sinceMs: number;
+  /** What its queues give as their owner: a transport knows by it that they belong together. */
+  owner: QueueOwner | undefined;
   admin: QueuePair | undefined;
   readonly io: QueuePair[] = [];
   facts: ControllerFacts | undefined;
   /** CC as the host has set it; undefined before that: then there is nothing to shut down. */
   cc: number | undefined;
+
+  constructor(sinceMs = 0) {
+    this.sinceMs = sinceMs;
+  }
 
   /** Admin queue first, then the I/O queues by QID. */
   get queues(): QueuePair[] {

@@ -136,6 +136,30 @@ describe("with a peer that answers", () => {
     expectNothingLeft(host);
   });
 
+  test.each([
+    [250_000, 250],
+    [1, 0.001],
+    [5_000_000, SHUTDOWN_MS],
+  ])("F18: one that says that it needs %i µs (RTD3E) is left after %d ms", (rtd3e, leftMs) => {
+    const host = live({ peer: { identify: { rtd3e } } });
+    host.peer.on("get-csts", () => ({ dw0: encodeDword(Csts, { rdy: 1, shst: Shst.Occurring }) }));
+    const report = host.close({ boundMs: 60_000 });
+    expect(report).toMatchObject({ shutdown: "unanswered" });
+    expect(report.totalMs).toBeCloseTo(leftMs, 6);
+    expectNothingLeft(host);
+  });
+
+  test("F18: one that is done when it said is not missed", () => {
+    const host = live({ peer: { identify: { rtd3e: 250_000 } } });
+    const noticedMs = host.clock.nowMs();
+    host.peer.on("get-csts", (_command, usual) =>
+      host.clock.nowMs() - noticedMs < 250
+        ? { dw0: encodeDword(Csts, { rdy: 1, shst: Shst.Occurring }) }
+        : usual(),
+    );
+    expect(host.close()).toMatchObject({ shutdown: "complete", totalMs: 250 });
+  });
+
   test.each(["set-cc", "get-csts"] as const)("F18: a shutdown whose %s fails is over", (step) => {
     const host = live();
     host.peer.refuse(step, Status.InternalError);

@@ -48,7 +48,11 @@ export interface CloseReport {
 /** Shares of the bound: the rest is for what takes no time but may have to wait for its turn. */
 const DRAIN_SHARE = 0.25;
 const SHUTDOWN_SHARE = 0.5;
+/** However long the whole close may take, a controller gets no more than this to shut down. */
+const SHUTDOWN_MAX_MS = 1_000;
 const SHUTDOWN_POLL_MS = 10;
+/** RTD3E is in microseconds. */
+const US_PER_MS = 1_000;
 
 /** What a close works on. */
 export interface Closing {
@@ -89,7 +93,7 @@ export function* closeSequence(closing: Closing): Sequence<CloseResult> {
   }
   admin.abandonAll(ended);
   phase("abort");
-  const shutdown = yield* shutDown(closing, admin, cc);
+  const shutdown = yield* shutDown(closing, { admin, cc, entryMs: entryMsOf(association) });
   phase("shutdown");
   association.close(shutdown === "complete" ? "orderly" : "reset", ended);
   phase("sockets");
@@ -114,13 +118,29 @@ function* drain(closing: Closing, io: readonly QueuePair[]): Sequence<void> {
   });
 }
 
-/** CC.SHN, and the wait for CSTS.SHST. Any failure means that the peer is not worth waiting for. */
+/** Time that the controller says it needs to shut down; `Infinity` where it does not say. */
+function entryMsOf({ facts }: Association): number {
+  const us = facts?.identify.rtd3e ?? 0;
+  return us === 0 ? Infinity : us / US_PER_MS;
+}
+
+/** What is shut down, and how long it says that it takes. */
+interface ShuttingDown {
+  readonly admin: QueuePair;
+  readonly cc: number;
+  readonly entryMs: number;
+}
+
+/**
+ * CC.SHN, and the wait for CSTS.SHST. Any failure means that the peer is not worth waiting for. What
+ * it needs (RTD3E) counts from its answer to the notice, and it is looked at once more when that has
+ * passed: the way there and back is none of the controller's time.
+ */
 function* shutDown(
   { clock, boundMs }: Closing,
-  admin: QueuePair,
-  cc: number,
+  { admin, cc, entryMs }: ShuttingDown,
 ): Sequence<CloseReport["shutdown"]> {
-  const byMs = clock.nowMs() + boundMs * SHUTDOWN_SHARE;
+  const byMs = clock.nowMs() + Math.min(boundMs * SHUTDOWN_SHARE, SHUTDOWN_MAX_MS);
   const ask = (command: AdminCommand): Sequence<number | undefined> =>
     step<number | undefined>("shutdown", Infinity, (done) => {
       const timer = clock.at(byMs, () => done(undefined, undefined));
@@ -134,11 +154,13 @@ function* shutDown(
   // The rest of CC stays as it is: it must not change while the controller is enabled.
   const notice = encodeDword(Cc, { ...decodeDwords(Cc, cc), shn: Shn.Normal });
   if ((yield* ask(propertySetCommand(Property.Cc, notice))) === undefined) return "unanswered";
+  const readyByMs = Math.min(clock.nowMs() + entryMs, byMs);
   for (;;) {
+    const askedMs = clock.nowMs();
     const csts = yield* ask(propertyGetCommand(Property.Csts));
     if (csts === undefined) return "unanswered";
     if (decodeDwords(Csts, csts).shst === Shst.Complete) return "complete";
-    if (clock.nowMs() + SHUTDOWN_POLL_MS >= byMs) return "unanswered";
-    yield* pause(clock, SHUTDOWN_POLL_MS);
+    if (askedMs >= readyByMs) return "unanswered";
+    yield* pause(clock, Math.min(SHUTDOWN_POLL_MS, Math.max(readyByMs - clock.nowMs(), 0)));
   }
 }

@@ -84,10 +84,11 @@ export function* openQueue(
   { options, transport, association, events }: BringUp,
   { qid, entries, inCapsuleBytes }: QueueShape,
 ): Sequence<QueuePair> {
-  const { clock, connectTimeoutMs } = options;
+  const { clock, connectTimeoutMs, hostNqn, hostId, subsystemNqn } = options;
+  const owner = (association.owner ??= { hostNqn, hostId, subsystemNqn });
   return yield* step<QueuePair>("connect", connectTimeoutMs + CONNECT_BACKUP_MS, (done) => {
     const queue: QueuePair = new QueuePair(
-      { transport, clock, qid, entries, inCapsuleBytes, connectTimeoutMs },
+      { transport, clock, qid, entries, inCapsuleBytes, connectTimeoutMs, owner },
       { ...events, opened: () => done(undefined, queue) },
     );
     if (qid === 0) association.admin = queue;

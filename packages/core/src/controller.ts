@@ -20,7 +20,14 @@ import type { CommandSettle } from "./command-table.ts";
 import { Ending } from "./ending.ts";
 import { AbortedError, StateError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { guarded } from "./guard.ts";
-import { type Effect, type Event, type State, type Transition, lifecycle } from "./lifecycle.ts";
+import {
+  type Effect,
+  type Event,
+  type Lifecycle,
+  type State,
+  type Transition,
+  lifecycle,
+} from "./lifecycle.ts";
 import { LiveServices } from "./live-services.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type ControllerEvent, Observers } from "./observers.ts";
@@ -46,6 +53,7 @@ interface Mail {
 
 export class Controller {
   readonly options: ResolvedOptions;
+  readonly #table: Lifecycle;
   #state: State = "connecting";
   readonly #mailbox: Mailbox<Mail>;
   readonly #observers: Observers;
@@ -78,9 +86,16 @@ export class Controller {
     finish: () => this.#ending.tell(),
   };
 
-  /** Checks the options; does no I/O until `start`. @throws RangeError, TypeError or NqnError. */
-  constructor(options: ControllerOptions) {
+  /**
+   * Checks the options; does no I/O until `start`.
+   *
+   * @param table moves the controller. For tools that watch which cells are met: with another table
+   *   than {@link lifecycle}, nothing that is promised of a controller holds.
+   * @throws RangeError, TypeError or NqnError.
+   */
+  constructor(options: ControllerOptions, table: Lifecycle = lifecycle) {
     this.options = resolveOptions(options);
+    this.#table = table;
     const { clock, transports } = this.options;
     this.#addresses = new Addresses(transports);
     this.#mailbox = new Mailbox<Mail>(clock, (mail) => this.#handle(mail));
@@ -254,7 +269,7 @@ export class Controller {
     const { done } = mail;
     const from = this.#state;
     const event = mail.event === "lost" && this.#flaps ? "flapped" : mail.event;
-    const cell = lifecycle[from][event];
+    const cell = this.#table[from][event];
     if (cell === "impossible") throw new Error(`${event} cannot happen while ${from}`);
     if (cell === "ignore") {
       if (done !== undefined) guarded(clock, () => done(undefined));
@@ -314,7 +329,7 @@ export class Controller {
 
   #startAttempt(): void {
     if (this.#addresses.isCurrentLeaving) this.#addresses.next();
-    const association = new Association();
+    const association = new Association(this.options.clock.nowMs());
     this.#association = association;
     const isCurrent = (): boolean => this.#association === association;
     this.#attempt = startAttempt(this.options, this.#addresses.current, association, {
@@ -323,9 +338,10 @@ export class Controller {
         this.#facts = facts;
         this.#mailbox.post({ event: "connected", holds: isCurrent });
       },
-      failed: (reason) => {
+      failed: (error) => {
         this.#attempt = undefined;
-        const event = this.#outage.failed(this.#state === "connecting", isPermanent(reason));
+        const reason = this.#addresses.noteFailure(error);
+        const event = this.#outage.failed(this.#state === "connecting", isPermanent(error));
         this.#mailbox.post({ event, reason, holds: isCurrent });
       },
       lost: (reason) => this.#mailbox.post({ event: "lost", reason, holds: isCurrent }),
@@ -354,7 +370,8 @@ export class Controller {
       this.reset(() => {});
     }
     const { clock, keepAliveTimeoutMs } = this.options;
-    this.#services = new LiveServices(clock, this.#association!.admin!, keepAliveTimeoutMs, {
+    const { admin, sinceMs } = this.#association!;
+    this.#services = new LiveServices(clock, admin!, keepAliveTimeoutMs, sinceMs, {
       asyncEvent: (event) => this.#asyncEvent(event),
       silent: (reason) => this.lost(reason),
     });

@@ -113,7 +113,7 @@ export interface Discovered {
 }
 
 /** The address of a record in the words of a transport, so that one is known by the other. */
-const addressOf = (entry: DiscoveryEntry): string =>
+export const entryAddress = (entry: DiscoveryEntry): string =>
   addressText({ ...entry, trtype: trtypeName(entry.trtype).toLowerCase() });
 
 /**
@@ -132,7 +132,7 @@ export async function discoverAll(
   const unreachable: { address: string; error: NvmeofError }[] = [];
   const visited = new Set([addressText(options.transport.address)]);
   const follow = async (referral: DiscoveryEntry, depth: number): Promise<void> => {
-    const address = addressOf(referral);
+    const address = entryAddress(referral);
     if (visited.has(address) || visited.size >= RECORDS_MAX) return;
     visited.add(address);
     try {
@@ -147,10 +147,10 @@ export async function discoverAll(
   const visit = async (transport: Transport, depth: number): Promise<void> => {
     const log = await discover({ ...options, transport });
     for (const entry of log.entries) {
-      if (entry.subtype === Subtype.CurrentDiscovery) visited.add(addressOf(entry));
+      if (entry.subtype === Subtype.CurrentDiscovery) visited.add(entryAddress(entry));
     }
     for (const entry of log.entries) {
-      const key = `${addressOf(entry)} ${entry.subtype} ${entry.subnqn}`;
+      const key = `${entryAddress(entry)} ${entry.subtype} ${entry.subnqn}`;
       if (entry.subtype === Subtype.Referral) await follow(entry, depth + 1);
       else if (entries.has(key) || entries.size < RECORDS_MAX) entries.set(key, entry);
     }

@@ -10,6 +10,7 @@ import {
 import { expect, test } from "vitest";
 import {
   AbortedError,
+  AddressesError,
   type AbortReason,
   ConnectRejectedError,
   KeepAliveError,
@@ -130,4 +131,30 @@ test("a cause is kept, and every error is known by its code", () => {
   expect(error.cause).toBe(cause);
   expect(cause.message).toContain("10000 ms");
   expect([error, cause, new UnsupportedError("no")].every(isNvmeofError)).toBe(true);
+});
+
+test("F46: several addresses have one error that says each, and is otherwise that of the last", () => {
+  const refused = new TimeoutError("connect", 3_000);
+  const rejected = new ConnectRejectedError(0, Status.ConnectInvalidHost, 0);
+  const address = "tcp 192.0.2.10 4420";
+  const error = new AddressesError([
+    { address, error: refused },
+    { address: "tcp 192.0.2.11 4420", error: rejected },
+  ]);
+  expect(error).toMatchObject({
+    code: "NVME_ERR_HOST_NOT_ALLOWED",
+    status: rejected.status,
+    hint: rejected.hint,
+    phase: rejected.phase,
+    permanent: true,
+    cause: rejected,
+  });
+  expect(error.message).toContain(`${address}: ${refused.message}; tcp 192.0.2.11 4420: `);
+  expect(error.addresses[0]).toEqual({ address, error: refused });
+  // Whether it is final is said only where the last one says it.
+  const silent = new AddressesError([
+    { address, error: rejected },
+    { address, error: refused },
+  ]);
+  expect("permanent" in silent).toBe(false);
 });

@@ -188,6 +188,41 @@ export class AbortedError extends NvmeofError {
   }
 }
 
+/** What an attempt at one of several addresses came to. */
+export interface FailedAddress {
+  /** Transport, address and service in one line: "tcp 192.0.2.10 4420". */
+  readonly address: string;
+  readonly error: NvmeofError;
+}
+
+/**
+ * Several addresses of one controller were tried, and none of them led to it. `code`, `phase`, `hint`,
+ * `status` and `permanent` are those of the last one, as if it had been the only one.
+ */
+export class AddressesError extends NvmeofError {
+  override readonly name = "AddressesError";
+  /** Every address of the round, in the order in which they were tried. */
+  readonly addresses: readonly FailedAddress[];
+  /** Only where the last error says it. */
+  declare readonly permanent?: boolean;
+
+  /** @param addresses two or more. */
+  constructor(addresses: readonly FailedAddress[]) {
+    const last = addresses.at(-1)!.error;
+    const each = addresses.map(({ address, error }) => `${address}: ${error.message}`);
+    super(last.code, `no address leads to the controller: ${each.join("; ")}`, {
+      hint: last.hint,
+      phase: last.phase,
+      outcome: last.outcome,
+      status: last.status,
+      cause: last,
+    });
+    this.addresses = [...addresses];
+    const { permanent } = last as { permanent?: boolean };
+    if (permanent !== undefined) this.permanent = permanent;
+  }
+}
+
 /**
  * A request that the controller's state does not allow. `code` is NVME_ERR_CONTROLLER_CLOSED when
  * the controller is on its way out or gone, so that no state will ever allow it.

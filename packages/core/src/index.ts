@@ -25,12 +25,15 @@ export {
   type Discovered,
   discover,
   discoverAll,
+  entryAddress,
   readDiscoveryLog,
 } from "./discovery.ts";
 export {
   type AbortReason,
   AbortedError,
+  AddressesError,
   ConnectRejectedError,
+  type FailedAddress,
   KeepAliveError,
   NvmeStatusError,
   StateError,
@@ -44,6 +47,7 @@ export {
   type Cell,
   type Effect,
   type Event,
+  type Lifecycle,
   type State,
   type Transition,
   events,

@@ -34,13 +34,21 @@ test("while a probe is out no other is sent", () => {
   for (let nowMs = 5_001; nowMs < KATO; nowMs += 500) expect(tick(nowMs)).toEqual([]);
 });
 
-test("an answer begins a new half time from when it came", () => {
+test("the next probe follows half a time after the last, however long the answer took", () => {
   const { machine, tick, acknowledge } = setup();
   tick(5_000);
   acknowledge(5_300);
-  expect(machine.deadlineMs()).toBe(10_300);
-  expect(tick(10_299)).toEqual([]);
-  expect(tick(10_300)).toEqual([{ type: "send" }]);
+  expect(machine.deadlineMs()).toBe(10_000);
+  expect(tick(9_999)).toEqual([]);
+  expect(tick(10_000)).toEqual([{ type: "send" }]);
+});
+
+test("I18: an answer that took longer than half a time is followed by the next probe at once", () => {
+  const machine = new KeepAlive(KATO, 8_000, 0);
+  machine.handle({ type: "tick" }, 8_000);
+  expect(machine.poll()).toEqual({ type: "send" });
+  machine.handle({ type: "acknowledged" }, 17_000);
+  expect(machine.deadlineMs()).toBe(17_000);
 });
 
 test("F32: a probe without an answer expires when the whole time has passed, and tells once", () => {
@@ -73,7 +81,8 @@ test("F39: after a stall of our own there is a grace to read, and an answer that
   expect(tick(25_000)).toEqual([]);
   expect(machine.deadlineMs()).toBe(25_000 + GRACE_MS);
   acknowledge(25_010);
-  expect(machine.deadlineMs()).toBe(30_010);
+  // And the next probe goes out at once: to the controller, the silence was ours.
+  expect(machine.deadlineMs()).toBe(25_010);
 });
 
 test("F39: there is one grace a probe: who still has not answered is gone, stalled or not", () => {

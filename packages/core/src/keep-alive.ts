@@ -17,14 +17,21 @@ export class KeepAlive {
   #phase: "quiet" | "probing" | "graced" | "expired" = "quiet";
   /** Since when the controller is silent: the last acknowledgement, or the start. */
   #heardMs: number;
+  /** When the last probe was sent. */
+  #sentMs: number;
   #deadlineMs: number;
   #output: KeepAliveOutput | undefined;
 
-  /** @param timeoutMs KATO, ms; more than 0. */
-  constructor(timeoutMs: number, nowMs: number) {
+  /**
+   * @param timeoutMs KATO, ms; more than 0.
+   * @param sinceMs since when the controller may count: from Connect on, and not from the end of a
+   * bring-up that took its time. Default now.
+   */
+  constructor(timeoutMs: number, nowMs: number, sinceMs: number = nowMs) {
     this.#timeoutMs = timeoutMs;
     this.#heardMs = nowMs;
-    this.#deadlineMs = nowMs + timeoutMs / 2;
+    this.#sentMs = sinceMs;
+    this.#deadlineMs = sinceMs + timeoutMs / 2;
   }
 
   handle(input: KeepAliveInput, nowMs: number): void {
@@ -32,14 +39,16 @@ export class KeepAlive {
     if (input.type === "acknowledged") {
       this.#phase = "quiet";
       this.#heardMs = nowMs;
-      // Probe at half time: one slow round trip must not expire a healthy controller.
-      this.#deadlineMs = nowMs + this.#timeoutMs / 2;
+      // Probe at half time: one slow round trip must not expire a healthy controller. The controller
+      // counts from probe to probe, so that the time of the answer's way is not added.
+      this.#deadlineMs = Math.max(nowMs, this.#sentMs + this.#timeoutMs / 2);
       return;
     }
     // An early tick falls through: it is harmless, so drivers need not be exact.
     if (nowMs < this.#deadlineMs) return;
     if (this.#phase === "quiet") {
       this.#phase = "probing";
+      this.#sentMs = nowMs;
       this.#deadlineMs = Math.max(this.#heardMs + this.#timeoutMs, nowMs + this.#timeoutMs / 2);
       this.#output = { type: "send" };
       return;

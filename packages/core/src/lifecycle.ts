@@ -89,9 +89,12 @@ export interface Transition {
  */
 export type Cell = Transition | "ignore" | "join" | "refuse" | "impossible";
 
+/** What a controller does about each event in each state. */
+export type Lifecycle = Readonly<Record<State, Readonly<Record<Event, Cell>>>>;
+
 const go = (to: State, ...run: Effect[]): Transition => ({ to, run });
 
-export const lifecycle: Readonly<Record<State, Readonly<Record<Event, Cell>>>> = {
+export const lifecycle: Lifecycle = {
   connecting: {
     connected: go("live", "goLive"),
     failed: go("connecting", "cancelAttempt", "nextAddress", "attempt"),

@@ -26,8 +26,20 @@ test("a keep-alive that is answered late is not joined by another one", () => {
   const host = live();
   host.peer.delay("keep-alive", 4_000);
   host.clock.advance(20_000);
-  expect(probesAt(host)).toEqual([5_000, 14_000]);
+  expect(probesAt(host)).toEqual([5_000, 10_000, 15_000, 20_000]);
   expect(host.controller.state).toBe("live");
+});
+
+test("I18: the controller counts from Connect: after a long bring-up the first one is sent at once", () => {
+  const host = new TestHost({ clock: new VirtualClock() });
+  host.peer.delay("identify-controller", 4_000, 1);
+  host.peer.delay("set-number-of-queues", 4_000, 1);
+  host.controller.start(() => {});
+  host.clock.advance(8_001);
+  expect(host.controller.state).toBe("live");
+  expect(probesAt(host)).toEqual([8_000]);
+  host.clock.advance(KATO);
+  expect(probesAt(host)).toEqual([8_000, 13_000, 18_000]);
 });
 
 test("I18: none is sent while the controller is not live", () => {

@@ -29,13 +29,22 @@ export class LiveServices {
   #armedMs = -Infinity;
   #stopped: "running" | "stopped" = "running";
 
-  /** @param keepAliveTimeoutMs KATO, ms; 0 for none. */
-  constructor(clock: Clock, admin: QueuePair, keepAliveTimeoutMs: number, events: ServiceEvents) {
+  /**
+   * @param keepAliveTimeoutMs KATO, ms; 0 for none.
+   * @param sinceMs when the attempt began whose queues these are: the controller counts since then.
+   */
+  constructor(
+    clock: Clock,
+    admin: QueuePair,
+    keepAliveTimeoutMs: number,
+    sinceMs: number,
+    events: ServiceEvents,
+  ) {
     this.#clock = clock;
     this.#admin = admin;
     this.#events = events;
     if (keepAliveTimeoutMs > 0) {
-      this.#keepAlive = new KeepAlive(keepAliveTimeoutMs, clock.nowMs());
+      this.#keepAlive = new KeepAlive(keepAliveTimeoutMs, clock.nowMs(), sinceMs);
       this.#watch();
     }
     this.#requestEvent();

@@ -172,6 +172,28 @@ test("F56: one that is lost again before it was live for 10 s flaps, and waits g
   expect(waits).toEqual([2_000, 4_000, 8_000]);
 });
 
+test("F56: what the waits had grown to is not forgotten by one that is live for less than 10 s", () => {
+  for (const [liveMs, expected] of [
+    [9_999, [10_000, 10_000]],
+    [10_000, [2_000, 4_000]],
+  ] as const) {
+    const { clock, outage, fail } = setup();
+    outage.live();
+    clock.advance(20_000);
+    outage.start();
+    for (let round = 0; round < 4; round++) fail();
+    outage.stop();
+    outage.live();
+    clock.advance(liveMs);
+    outage.start();
+    const waits = [0, 1].map(() => {
+      fail();
+      return outage.armDelay().delayMs;
+    });
+    expect(waits).toEqual(expected);
+  }
+});
+
 test("F56: one that was live for 10 s has come back", () => {
   const { clock, outage } = setup();
   for (let loss = 0; loss < 3; loss++) {
@@ -190,4 +212,15 @@ test("one that flaps has to wait even where the policy has no delay", () => {
   outage.live();
   outage.start();
   expect(outage.armDelay().delayMs).toBe(1_000);
+});
+
+test("what failed before somebody disabled a first connect counts for nothing in the next series", () => {
+  const { outage } = setup();
+  // The attempt is refused for good; that it was disabled meanwhile makes this stale news.
+  outage.failed(true, true);
+  outage.start();
+  expect(outage.failed(false, true)).toBe("failed");
+  expect(outage.armDelay()).toEqual({ attempt: 1, delayMs: 2_000 });
+  expect(outage.failed(false, true)).toBe("failed");
+  expect(outage.failed(false, true)).toBe("refused");
 });

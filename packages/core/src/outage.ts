@@ -32,7 +32,7 @@ export class Outage {
   #failures = 0;
   /** Those of them, in a row and up to now, that the controller said to be final. */
   #refusals = 0;
-  /** Rounds of them, one at each address, that are over. */
+  /** Rounds of attempts, one at each address, that failed since the controller was last live for long. */
   #rounds = 0;
   /** Losses since the controller was last live for long, this one included. */
   #losses = 0;
@@ -67,8 +67,14 @@ export class Outage {
   start(): void {
     const { clock, reconnect } = this.#options;
     const nowMs = clock.nowMs();
-    if (!this.flaps) this.#losses = 0;
+    // A connection that works for a moment must not bring the waits back to where they began.
+    if (!this.flaps) {
+      this.#losses = 0;
+      this.#rounds = 0;
+    }
     this.#losses++;
+    // A first connect that was disabled has left its failures behind.
+    this.#forget();
     this.#addresses.begin();
     if (reconnect.lossMs > 0) {
       const loss: Timer = clock.at(nowMs + reconnect.lossMs, () =>
@@ -91,17 +97,13 @@ export class Outage {
     this.#fastFail?.cancel();
     this.#fastFail = undefined;
     this.#patience = "wait";
-    this.#failures = 0;
-    this.#refusals = 0;
-    this.#rounds = 0;
+    this.#forget();
     this.disarmDelay();
   }
 
   /** The controller is live. */
   live(): void {
-    this.#failures = 0;
-    this.#refusals = 0;
-    this.#rounds = 0;
+    this.#forget();
     this.#addresses.succeeded();
     this.#liveSinceMs = this.#options.clock.nowMs();
   }
@@ -135,6 +137,12 @@ export class Outage {
   disarmDelay(): void {
     this.#delay?.cancel();
     this.#delay = undefined;
+  }
+
+  /** A series of attempts is over: its failures count for nothing in the next one. */
+  #forget(): void {
+    this.#failures = 0;
+    this.#refusals = 0;
   }
 
   #delayMs(): number {

@@ -11,7 +11,15 @@ import {
   opcodeName,
   viewOf,
 } from "@nvmeof/codec";
-import type { Clock, CloseHow, QueueEvents, QueueLink, Timer, Transport } from "@nvmeof/transport";
+import type {
+  Clock,
+  CloseHow,
+  QueueEvents,
+  QueueLink,
+  QueueOwner,
+  Timer,
+  Transport,
+} from "@nvmeof/transport";
 import { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
 import { AbortedError, NvmeStatusError } from "./errors.ts";
 import { guarded, rethrowLater } from "./guard.ts";
@@ -28,6 +36,8 @@ export interface QueuePairOptions {
   readonly inCapsuleBytes: number;
   /** Time to connect and initialise, ms. */
   readonly connectTimeoutMs: number;
+  /** The association that it is to be part of. Default: none. */
+  readonly owner?: QueueOwner;
 }
 
 /** What a queue pair tells its owner. It detects and reports; it decides nothing. */
@@ -88,6 +98,7 @@ export class QueuePair implements QueueEvents {
         slots: this.depth,
         inCapsuleBytes: options.inCapsuleBytes,
         timeoutMs: options.connectTimeoutMs,
+        owner: options.owner,
       },
       this,
     );
