@@ -2,19 +2,24 @@
 // Ids in brackets are rows of the table of bad input.
 import { type MemoryDevice, type MemoryDeviceOptions, BlockOp, memoryDevice } from "@nvmeof/bdev";
 import {
+  AdminOpcode,
   AnaState,
   Cc,
   DisconnectCommand,
   DsmCommand,
   DsmRange,
   Fctype,
+  Fid,
+  HostBehaviorSupport,
   NvmOpcode,
   type NvmeofError,
   OPC_FABRICS,
   Property,
+  SetFeaturesCommand,
   Shn,
   Sqe,
   Status,
+  crdOf,
   encode,
   encodeDword,
   encoded,
@@ -53,10 +58,14 @@ function served({ device: given, readOnly, ...options }: Options = {}) {
   return { world, clock, device, controller, io: controller.openIo() };
 }
 
-function held(options: Partial<HeldDeviceOptions> = {}, limits: TargetOptions["limits"] = {}) {
+function held(
+  options: Partial<HeldDeviceOptions> = {},
+  limits: TargetOptions["limits"] = {},
+  target: Omit<TargetOptions, "clock"> = {},
+) {
   const clock = new VirtualClock();
   const device = new HeldDevice({ clock, ...options });
-  const world = new World(clock, { namespaces: [{ device }] }, { limits });
+  const world = new World(clock, { namespaces: [{ device }] }, { limits, ...target });
   const controller = world.connect();
   return { world, clock, device, controller, io: controller.openIo() };
 }
@@ -411,6 +420,31 @@ test("[F103] an error of a device is the host's answer, and one without a status
   // What only a host may say is said otherwise: a device may be a host of another target.
   expect(failWith(Status.HostPathError)).toBe(Status.InternalPathError);
   expect(failWith(Status.HostAborted)).toBe(Status.InternalPathError);
+});
+
+test("[F85] a device's delay (CRD) is told to a host that knows of it, where it stands for a time", () => {
+  const { io, device, clock, controller } = held({}, {}, { retryDelaysMs: [500, 1_000] });
+  const delayOf = (crd: number): number => {
+    const cid = io.send(readSqe(0, 1), new Uint8Array(512));
+    clock.settle();
+    device.settleAll({ status: Status.InternalError | (crd << 11) } as NvmeofError);
+    clock.settle();
+    expect(io.answers.get(cid)?.code).toBe(Status.InternalError);
+    return crdOf(io.answers.get(cid)!.status);
+  };
+  const delays = (): number[] => [0, 1, 2, 3].map(delayOf);
+  expect(delays()).toEqual([0, 0, 0, 0]);
+  const behavior = (acre: number): void => {
+    const sqe = encoded(SetFeaturesCommand, {
+      opc: AdminOpcode.SetFeatures,
+      fid: Fid.HostBehaviorSupport,
+    });
+    controller.admin.run(sqe, encoded(HostBehaviorSupport, { acre }));
+  };
+  behavior(1);
+  expect(delays()).toEqual([0, 1, 2, 0]);
+  behavior(0);
+  expect(delays()).toEqual([0, 0, 0, 0]);
 });
 
 test("[F103] a device that settles twice, or throws, harms its own request only", () => {

@@ -5,7 +5,10 @@ import { DISCOVERY_NQN } from "@nvmeof/codec";
 import {
   type ByteStream,
   type ByteStreamHandler,
+  type ControllerEvents,
+  type ControllerLink,
   type ControllerTransportOptions,
+  type LinkListener,
   type Listener,
   type TransportAddress,
   acceptQueue,
@@ -20,7 +23,8 @@ export interface ListenOptions extends Pick<
   ControllerTransportOptions,
   "headerDigest" | "dataDigest" | "pda"
 > {
-  readonly listener: Listener;
+  /** Of byte streams, for NVMe/TCP, or of whole queues, for FC. */
+  readonly listener: Listener | LinkListener;
   /** What the discovery log says of it; a host must be able to reach that. */
   readonly address: TransportAddress;
   /** Port ID, 0 to 65,535. Default: the lowest that is free, from 1. */
@@ -102,7 +106,9 @@ export class Port implements TargetPort, QueuePort {
     this.offers = options.offers ?? "all";
     this.#owner = owner;
     this.#options = options;
-    options.listener.listen((stream) => this.#accept(stream));
+    const { listener } = options;
+    if ("yields" in listener) listener.listen((link) => this.#admit(link));
+    else listener.listen((stream) => this.#accept(stream));
   }
 
   close(connections: "keep" | "drop" = "keep"): void {
@@ -146,16 +152,17 @@ export class Port implements TargetPort, QueuePort {
       ...(dataDigest === undefined ? {} : { dataDigest }),
       ...(pda === undefined ? {} : { pda }),
     };
-    return acceptQueue(options, stream, (link) => {
-      const queue = new Queue(
-        context,
-        this,
-        link,
-        stream,
-        (each) => new ConnectRole(each, this.#find),
-      );
-      this.#queues.add(queue);
-      return queue;
-    });
+    return acceptQueue(options, stream, (link) => this.#serve(link));
+  }
+
+  #admit(link: ControllerLink): ControllerEvents | undefined {
+    return this.#owner.counts.admit(link.remote) ? this.#serve(link) : undefined;
+  }
+
+  #serve(link: ControllerLink): Queue {
+    const { context } = this.#owner;
+    const queue = new Queue(context, this, link, (each) => new ConnectRole(each, this.#find));
+    this.#queues.add(queue);
+    return queue;
   }
 }

@@ -2,7 +2,7 @@
 // Read first: @nvmeof/transport queue-link.ts for the contract; gate.ts for who may pass.
 
 import type { NvmeofError } from "@nvmeof/codec";
-import type { ByteStream, CloseHow, ControllerEvents, ControllerLink } from "@nvmeof/transport";
+import type { CloseHow, ControllerEvents, ControllerLink } from "@nvmeof/transport";
 import { BufferAccount, type Loan } from "./buffer-pool.ts";
 import type { TargetContext } from "./context.ts";
 import { Deadline, GateMode } from "./gate.ts";
@@ -34,7 +34,6 @@ export class Queue implements ControllerEvents {
   readonly port: QueuePort;
   readonly link: ControllerLink;
   readonly account: BufferAccount;
-  readonly #stream: ByteStream;
   readonly #connectDeadline: Deadline;
   #role: QueueRole;
   #state: "open" | "ended" = "open";
@@ -45,13 +44,11 @@ export class Queue implements ControllerEvents {
     context: TargetContext,
     port: QueuePort,
     link: ControllerLink,
-    stream: ByteStream,
     firstRole: (queue: Queue) => QueueRole,
   ) {
     this.context = context;
     this.port = port;
     this.link = link;
-    this.#stream = stream;
     this.account = new BufferAccount(context.limits.connectionBufferBytesMax);
     const { clock, gate } = context;
     this.#connectDeadline = new Deadline(clock, gate, () =>
@@ -119,12 +116,7 @@ export class Queue implements ControllerEvents {
     if (this.#state === "ended") return;
     this.#state = "ended";
     const isOrderly = how === "orderly" || (how === "by-load" && this.inflight === 0);
-    this.link.close(isOrderly ? "orderly" : "reset");
-    if (isOrderly) {
-      // A host that does not close its end keeps ours for no longer than this.
-      const { clock, limits } = this.context;
-      clock.at(clock.nowMs() + limits.lingerMs, () => this.#stream.reset());
-    }
+    this.link.close(isOrderly ? "orderly" : "reset", this.context.limits.lingerMs);
     this.#finish(why);
   }
 

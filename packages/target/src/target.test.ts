@@ -212,6 +212,25 @@ test("close ends an idle target at once, and everything is released", async () =
   expect(clock.armed).toBe(0);
 });
 
+test("after close no timer of the target is armed, whatever its hosts do with their ends", async () => {
+  for (const frozen of [false, true]) {
+    const { world, clock, device } = held({ limits: { closeTimeoutMs: 100 } });
+    const controllers = [1, 2].map((hostId) =>
+      world.connect({ keepAliveTimeoutMs: 5_000, hostId }),
+    );
+    const [io] = controllers.map((controller) => controller.openIo());
+    // One that never became a queue, and one with a command in its device.
+    world.openQueue();
+    io!.send(readSqe(0, 1), new Uint8Array(512));
+    clock.settle();
+    if (frozen) world.target.freeze();
+    await world.resolved(world.target.close());
+    device.settleAll();
+    // The raw hosts have no timers once they are connected.
+    expect(clock.armed).toBe(0);
+  }
+});
+
 test("close answers what devices finish in time, and takes no new command", async () => {
   const { world, device, clock } = held();
   const io = world.connect().openIo();

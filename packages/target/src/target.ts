@@ -3,6 +3,7 @@
 
 import { Observers } from "@nvmeof/bdev";
 import { DISCOVERY_NQN } from "@nvmeof/codec";
+import type { Random } from "@nvmeof/core";
 import type { Clock } from "@nvmeof/transport";
 import { Notice } from "./async-events.ts";
 import { BufferPool } from "./buffer-pool.ts";
@@ -11,13 +12,19 @@ import { DiscoverySource, type Referral, checkReferral } from "./discovery.ts";
 import { TargetError } from "./errors.ts";
 import type { TargetEvent } from "./events.ts";
 import { Gate, GateMode } from "./gate.ts";
-import { type TargetLimits, resolveLimits } from "./limits.ts";
+import { type TargetLimits, checkRetryDelays, resolveLimits } from "./limits.ts";
 import { ConnectionCounts, type ListenOptions, Port, type TargetPort } from "./port.ts";
 import { Subsystem, type SubsystemOptions } from "./subsystem.ts";
 
 /** What a target is made of. */
 export interface TargetOptions {
   readonly clock: Clock;
+  /**
+   * Names incarnations of controllers (CIU, CIRN), so that a host can have one reset by way of
+   * another (Cross-Controller Reset). It must not repeat itself after a restart: `systemRandom` of
+   * `@nvmeof/target/node`, a seed in tests. Default none, and then no Cross-Controller Reset.
+   */
+  readonly random?: Random | undefined;
   /** Bounds, in place of their defaults. */
   readonly limits?: Partial<TargetLimits> | undefined;
   /** Other discovery controllers that hosts are told of. */
@@ -27,6 +34,12 @@ export interface TargetOptions {
    * silent host is then noticed after up to twice its timeout. Default true.
    */
   readonly trafficKeepAlive?: boolean | undefined;
+  /**
+   * Times that a device may ask a host to wait before it retries (CRDT1 to CRDT3), ms: up to three
+   * multiples of 100, at most 6,553,500. A device's error asks for the nth with CRD n in its status;
+   * hosts that do not know of it (no ACRE) are not told. Default none.
+   */
+  readonly retryDelaysMs?: readonly number[] | undefined;
   /** Refuse a Host Identifier that is zero, or that another host NQN has. Default true. */
   readonly hostIdCheck?: boolean | undefined;
 }
@@ -79,9 +92,11 @@ export class Target implements AsyncDisposable {
       pool: new BufferPool(clock, limits.bufferBytesMax, limits.idleBufferBytesMax),
       usage: { connections: 0, controllers: 0, backendRequests: 0 },
       observers: new Observers<TargetEvent>(clock),
+      random: options.random,
       startedMs: clock.nowMs(),
       trafficKeepAlive: options.trafficKeepAlive ?? true,
       hostIdCheck: options.hostIdCheck ?? true,
+      retryDelaysMs: checkRetryDelays(options.retryDelaysMs ?? []),
       backendIdle: undefined,
     };
     this.#counts = new ConnectionCounts(this.#context);

@@ -33,10 +33,11 @@ export interface ByteStream {
   pause(): void;
   resume(): void;
   /**
-   * Sends what was written, then ends. For an orderly shutdown with nothing in flight. Takes a
-   * bounded time, also with a peer that does not read or close; `reset` cuts it short.
+   * Sends what was written, then ends. For an orderly shutdown with nothing in flight. Takes at most
+   * `lingerMs` (default 5 s), also with a peer that does not read or close; `reset` cuts it short.
+   * Nobody has to wait for it: once all is sent, what is left does not keep a program from ending.
    */
-  close(): void;
+  close(lingerMs?: number): void;
   /**
    * Ends at once and drops what the peer has not received: the only teardown that stops writes (a
    * graceful close in Node still delivers everything queued). No call follows but `ended`, and

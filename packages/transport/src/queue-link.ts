@@ -14,6 +14,17 @@ export interface TransportAddress {
   readonly trsvcid: string;
 }
 
+/**
+ * The controller that a queue belongs to. All queues of one association give the same object, and a
+ * new association brings another: transports that bind queues together (FC) go by it.
+ */
+export interface QueueOwner {
+  readonly hostNqn: string;
+  /** Host Identifier: a UUID. */
+  readonly hostId: string;
+  readonly subsystemNqn: string;
+}
+
 /** What a host asks for when it opens a queue. */
 export interface QueueOptions {
   /** Queue identifier: 0 for the admin queue. */
@@ -24,6 +35,8 @@ export interface QueueOptions {
   readonly inCapsuleBytes: number;
   /** Time to connect and initialise, ms. */
   readonly timeoutMs: number;
+  /** Default: the queue has no sisters. */
+  readonly owner?: QueueOwner | undefined;
 }
 
 /** What a queue tells its host. Never called inside a call that submits, opens or closes. */
@@ -68,6 +81,21 @@ export interface Transport {
   openQueue(options: QueueOptions, events: QueueEvents): QueueLink;
 }
 
+/**
+ * Takes the queues that hosts open where no byte stream is seen, as with FC. `accept` gives the
+ * events of each, or refuses with undefined; it is called before any event.
+ */
+export interface LinkListener {
+  /** What tells it from a `Listener` of byte streams. */
+  readonly yields: "links";
+  /** Where it listens, as a person writes it. */
+  readonly local: string;
+  /** Begins to take queues. */
+  listen(accept: (link: ControllerLink) => ControllerEvents | undefined): void;
+  /** Takes no more queues; those that exist go on. */
+  close(): void;
+}
+
 /** What a queue tells its controller. Never called inside a call to the link. */
 export interface ControllerEvents {
   /** The connection is initialised. Comes first, once. */
@@ -110,6 +138,9 @@ export interface ControllerLink {
   ): void;
   /** Takes `slots` commands from now on, with or without SQ flow control (then SQHD is FFFFh). */
   configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void;
-  /** Ends the queue at once; no event follows. */
-  close(how: CloseHow): void;
+  /**
+   * Ends the queue at once; no event follows. A host that leaves its end open after an orderly close
+   * has it reset after `lingerMs`; the default is the transport's.
+   */
+  close(how: CloseHow, lingerMs?: number): void;
 }

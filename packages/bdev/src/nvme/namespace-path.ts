@@ -97,6 +97,8 @@ export class NamespacePath implements PathCandidate {
     this.#limit();
     this.#identity = "verified";
     this.update();
+    // Of a group that the log did not have when it was read: nobody says so but the log itself.
+    if (this.#state === undefined) this.controllerPath.ana.refresh();
   }
 
   /** The controller has said how large commands without data may be. */

@@ -1,6 +1,7 @@
 // NVMe/TCP over real sockets, with peers that refuse, say nothing, talk nonsense, or go.
 
 import { spawn } from "node:child_process";
+import dns, { type LookupAddress } from "node:dns";
 import { once } from "node:events";
 import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
 import { type NvmeofError, isNvmeofError } from "@nvmeof/codec";
@@ -18,6 +19,7 @@ import { type TcpListener, type TcpListenOptions, tcpConnector, tcpListen } from
 
 const host = "127.0.0.1";
 const pdus = new RawPdus();
+type Found = (error: null, addresses: readonly LookupAddress[]) => void;
 let pace: EventPace;
 /** What a test opened, to be closed at its end. */
 let opened: (() => void)[];
@@ -29,6 +31,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   for (const close of opened.splice(0)) close();
   for (let turn = 0; turn < 100 && openSockets().length > 0; turn++) await pace.quiet();
   expect(openSockets()).toEqual([]);
@@ -111,6 +114,27 @@ describe("a host", () => {
     const queue = openQueue(await freePort(), { host: "localhost" });
     expect(await lost(queue)).toBe("lost NVME_ERR_UNREACHABLE");
     expect(queue.error?.message).toMatch(/cannot reach localhost:\d+: connection refused/);
+  });
+
+  test("F46: is told what each address of a name answered", async () => {
+    const resolvesTo = (...addresses: LookupAddress[]): void => {
+      vi.spyOn(dns, "lookup").mockImplementation(((
+        _name: string,
+        _options: unknown,
+        found: Found,
+      ) => found(null, addresses)) as typeof dns.lookup);
+    };
+    const first = { address: "127.0.0.1", family: 4 };
+    const port = await freePort();
+    resolvesTo(first, { address: "127.0.0.2", family: 4 });
+    const refused = openQueue(port, { host: "storage.example" });
+    expect(await lost(refused)).toBe("lost NVME_ERR_UNREACHABLE");
+    expect(refused.error?.message).toContain("connection refused (127.0.0.1, 127.0.0.2)");
+    // Nobody may connect to the broadcast address: that is another reason than the first one's.
+    resolvesTo(first, { address: "255.255.255.255", family: 4 });
+    const mixed = openQueue(port, { host: "storage.example" });
+    expect(await lost(mixed)).toBe("lost NVME_ERR_UNREACHABLE");
+    expect(mixed.error?.message).toMatch(/connection refused; connect E\w+ 255\.255\.255\.255/);
   });
 
   test("finds no address for a name that does not exist", async () => {
@@ -309,6 +333,39 @@ describe.each([
     // C2HTermReq, FES 1, FEI 0, and the 8 bytes that were looked at.
     const termReq = pdus.termReq(3, 1, 0, new TextEncoder().encode("GET / HT"));
     expect(Buffer.concat(answer)).toEqual(Buffer.from(termReq));
+  });
+
+  test("closes in order, keeps no process alive by that, and resets who leaves his end open", async () => {
+    const listener = await listen();
+    const { links } = serve(listener);
+    const client = connect({ ...listener.address, allowHalfOpen: true });
+    opened.push(() => client.destroy());
+    const ends: string[] = [];
+    for (const event of ["end", "error"]) {
+      client.on(event, () => {
+        ends.push(event);
+        pace.happened();
+      });
+    }
+    client.resume();
+    await once(client, "connect");
+    await pace.quiet();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    links[0]!.close("orderly", 300);
+    await pace.until(() => ends.length > 0);
+    await pace.quiet();
+    // The client's, which has not ended it.
+    expect(openSockets().filter((kind) => kind === "TCPSocketWrap")).toHaveLength(1);
+    // Nobody tells who does not read any more: it shows when he writes.
+    vi.advanceTimersByTime(299);
+    client.write("still there?");
+    await pace.quiet();
+    expect(ends).toEqual(["end"]);
+    vi.advanceTimersByTime(1);
+    await pace.quiet();
+    client.write("and now?");
+    await pace.until(() => ends.length > 1);
+    expect(ends).toEqual(["end", "error"]);
   });
 
   test("serves a host, and both leave nothing behind", async () => {

@@ -30,6 +30,25 @@ export interface TcpAddress {
 const bracketed = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
+const reasonOf = (error: NodeJS.ErrnoException): string => {
+  if (error instanceof AggregateError) return eachReason(error.errors as AddressFailure[]);
+  return error.code === "ECONNREFUSED" ? "connection refused" : error.message;
+};
+
+/** What one of the addresses of a name answered. */
+type AddressFailure = NodeJS.ErrnoException & { readonly address?: string };
+
+/** A name stands for several addresses, all of which were tried: each has its own reason. */
+function eachReason(failures: readonly AddressFailure[]): string {
+  const reasons = new Set(failures.map(reasonOf));
+  const addresses = failures.map(({ address }) => address ?? "?");
+  if (failures.every(({ code }) => code === "ECONNREFUSED")) {
+    return `connection refused (${addresses.join(", ")})`;
+  }
+  // Others name their address themselves.
+  return [...reasons].join("; ");
+}
+
 /** What a socket's error means to a person who tries to reach a target. */
 function explained(error: NodeJS.ErrnoException, remote: string, connected: boolean): NvmeofError {
   if (connected) {
@@ -44,8 +63,7 @@ function explained(error: NodeJS.ErrnoException, remote: string, connected: bool
     EHOSTUNREACH: "There is no route to that host.",
     ENETUNREACH: "There is no route to that network.",
   };
-  const reason = error.code === "ECONNREFUSED" ? "connection refused" : error.message;
-  return new TransportError("unreachable", `cannot reach ${remote}: ${reason}`, {
+  return new TransportError("unreachable", `cannot reach ${remote}: ${reasonOf(error)}`, {
     phase: "tcp",
     hint: hints[error.code ?? ""],
     cause: error,
@@ -146,17 +164,18 @@ class TcpStream implements ByteStream {
     this.#socket.resume();
   }
 
-  close(): void {
+  close(lingerMs = CLOSE_LINGER_MS): void {
     if (this.#over) return;
     if (!this.#connected) {
       this.reset();
       return;
     }
     this.#silence();
-    this.#socket.end();
+    // Once the kernel has all of it, the rest happens without us, also when the process has ended.
+    this.#socket.end(() => this.#socket.unref());
     // What the peer still sends is not for us; without a reader its FIN would not be seen either.
     this.#socket.resume();
-    this.#timer = unref(setTimeout(() => this.reset(), CLOSE_LINGER_MS));
+    this.#timer = unref(setTimeout(() => this.reset(), lingerMs));
   }
 
   reset(): void {

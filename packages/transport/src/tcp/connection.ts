@@ -56,14 +56,14 @@ export class Connection implements ByteStreamHandler {
   }
 
   /** No event follows this call. */
-  close(how: CloseHow): void {
+  close(how: CloseHow, lingerMs?: number): void {
     if (this.#over) return;
     if (how === "orderly" && this.#connected) {
       // Behind the write under way, if there is one: nobody will be there to see it end.
       const { out } = this.#session;
       if (!out.isEmpty) this.#stream!.write(out.take());
       this.#end();
-      this.#stream?.close();
+      this.#stream?.close(lingerMs);
     } else {
       this.#end();
       this.#stream?.reset();

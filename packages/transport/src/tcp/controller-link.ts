@@ -127,8 +127,8 @@ class TcpControllerLink implements ControllerLink {
     this.#session.configure(slots, flowControl, inCapsuleBytes);
   }
 
-  close(how: CloseHow): void {
-    this.#connection.close(how);
+  close(how: CloseHow, lingerMs?: number): void {
+    this.#connection.close(how, lingerMs);
     const all = [...this.#held, ...this.#staged];
     this.#forget();
     // After an orderly close the stream may still be sending from them: then they are not reused.
