@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { BlockOp } from "../../packages/bdev/dist/index.js";
 import { connect } from "../../packages/bdev/dist/nvme/index.js";
 import { tcp } from "../../packages/transport/dist/node/index.js";
+import { resources, surplus } from "./resources.mjs";
 
 const [scenario, ports, subsystemNqn] = process.argv.slice(2);
 const hostId = "0c9f2b9a-5a35-4d5c-8d3f-0f6f1b8f5e21";
@@ -38,20 +39,6 @@ function note({ controller }) {
 async function told(word) {
   const { value } = await lines.next();
   if (value !== word) throw new Error(`told ${value} where ${word} was expected`);
-}
-
-/** How many resources of each kind keep the process alive. */
-function resources() {
-  const counts = {};
-  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
-  return counts;
-}
-
-/** What there is more of than there was, but for the pipes by which this program is spoken to. */
-function surplus(before) {
-  return Object.entries(resources())
-    .filter(([kind, count]) => kind !== "PipeWrap" && count > (before[kind] ?? 0))
-    .map(([kind, count]) => `${kind} × ${count - (before[kind] ?? 0)}`);
 }
 
 /** 128 reads to a target that is paused for good, on channels that nobody ever closes. */
@@ -94,6 +81,19 @@ function stamp(data, lba, sequence) {
   }
 }
 
+/** Something has happened: a request has ended, or a controller has another state. */
+class Progress {
+  #waiters = [];
+
+  made() {
+    for (const waiter of this.#waiters.splice(0)) waiter();
+  }
+
+  next() {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+}
+
 /** Writes, reads back and compares, without an end, on blocks of its own. */
 class Writer {
   #channel;
@@ -102,12 +102,14 @@ class Writer {
   #data;
   #back;
   #counts;
-  constructor(device, lba, counts) {
+  #progress;
+  constructor(device, lba, counts, progress) {
     this.#channel = device.openChannel();
     this.#lba = lba;
     this.#data = new Uint8Array(device.blockBytes);
     this.#back = new Uint8Array(device.blockBytes);
     this.#counts = counts;
+    this.#progress = progress;
   }
 
   #submit(op, data) {
@@ -133,6 +135,7 @@ class Writer {
   #note(error, tookMs) {
     this.#counts.longestStallMs = Math.max(this.#counts.longestStallMs, tookMs);
     this.#counts.requests++;
+    this.#progress.made();
     if (error === undefined) return;
     this.#counts.errors++;
     this.#counts.firstError ??= error.message;
@@ -149,14 +152,26 @@ async function failover() {
   await host.addPath(transports[1]);
   for (const path of host.group.controllers) note(path);
   const device = await host.openNamespace(1);
+  const progress = new Progress();
+  for (const { controller } of host.group.controllers) controller.observe(() => progress.made());
   const counts = { requests: 0, errors: 0, mismatches: 0, longestStallMs: 0 };
   let open = true;
-  const writers = Array.from({ length: 16 }, (_, i) => new Writer(device, 8 * i, counts));
+  const writers = Array.from({ length: 16 }, (_, i) => new Writer(device, 8 * i, counts, progress));
   const done = Promise.all(writers.map((writer) => writer.run(() => open)));
   const states = () => host.group.controllers.map(({ controller }) => controller.state);
   say("running", { states: states() });
-  // Asked for by whoever takes the path away: what it is like now.
-  for (let { value } = await lines.next(); value === "how"; { value } = await lines.next()) {
+  // Asked for by whoever takes the path away: said as soon as it is so.
+  const conditions = {
+    loss: () => () => states().some((state) => state !== "live"),
+    writes: () => {
+      const enough = counts.requests + 100;
+      return () => counts.requests > enough;
+    },
+    return: () => () => states().every((state) => state === "live"),
+  };
+  for (let { value } = await lines.next(); value !== "stop"; { value } = await lines.next()) {
+    const isSo = conditions[value]();
+    while (!isSo()) await progress.next();
     say("so", { states: states(), ...counts });
   }
   open = false;

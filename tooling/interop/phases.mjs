@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serve } from "./cli.mjs";
 import { digests } from "./digests.mjs";
+import { closeWhilePaused } from "./host-closings.mjs";
 import { destructWhilePaused, pathComesAndGoes } from "./host-faults.mjs";
 import { HostChecks } from "./host-against-kernel-target.mjs";
 import { KernelHostChecks, loopback } from "./kernel-host-against-serve.mjs";
@@ -18,11 +19,15 @@ const interopNqn = "nqn.2024-01.org.example:linux:interop";
 async function guestOf({ report, kernel }, mode, ...args) {
   let guest;
   report.group(`the kernel as ${mode}`);
-  await report.check("boot", async () => {
-    guest = await Guest.start(mode, args, { kernel, log: report.log });
-    report.facts = { kernel: guest.kernel, accelerator: guest.accelerator };
-    return guest.kernel;
-  });
+  await report.check(
+    "boot",
+    async () => {
+      guest = await Guest.start(mode, args, { kernel, log: report.log });
+      report.facts = { kernel: guest.kernel, accelerator: guest.accelerator };
+      return guest.kernel;
+    },
+    { needed: true },
+  );
   return guest;
 }
 
@@ -35,6 +40,7 @@ export async function ourHost(run) {
   await new HostChecks({ ...run, target }).run();
   run.report.group("our host while the kernel's target fails");
   await destructWhilePaused({ ...run, target, nqn: interopNqn });
+  await closeWhilePaused({ ...run, target, nqn: interopNqn });
   await pathComesAndGoes({ ...run, target, nqn: interopNqn });
   target.stop();
 }
@@ -59,16 +65,24 @@ async function served({ report, folder }, host, blockBytes, combinations) {
   const readyFile = join(folder, `ready-${blockBytes}`);
   let served;
   report.group(title);
-  const started = await report.check("serve", async () => {
-    served = await serve([...devices, "--advertise", loopback], { log: report.log, readyFile });
-  });
+  const started = await report.check(
+    "serve",
+    async () => {
+      served = await serve([...devices, "--advertise", loopback], { log: report.log, readyFile });
+    },
+    { needed: true },
+  );
   if (!started) return;
   const { listen, discovery, nqn, program } = served;
   const endpoint = { port: listen.port, discoveryPort: discovery.port, nqn, namespaces };
   await new KernelHostChecks({ report, host, endpoint }).run(title, combinations);
-  await report.check("serve ends when told to", async () => {
-    if (!(await program.stop(5000))) throw new Error("it was still running after 5 s");
-  });
+  await report.check(
+    "serve ends when told to",
+    async () => {
+      if (!(await program.stop(5000))) throw new Error("it was still running after 5 s");
+    },
+    { needed: true },
+  );
 }
 
 /** The kernel's host against the kernel's target: what fails here is not ours. */

@@ -1,5 +1,6 @@
 // Programs the checks run: each in a process group of its own, under a deadline, none left behind.
 import { spawn } from "node:child_process";
+import { within } from "./deadline.mjs";
 
 const running = new Set();
 
@@ -56,12 +57,9 @@ export class Program {
   }
 
   /** True once it has exited; false if `ms` passed before. */
-  async exitsWithin(ms) {
-    let timer;
-    const late = new Promise((resolve) => (timer = setTimeout(resolve, ms, false)));
-    const done = await Promise.race([this.exited.then(() => true), late]);
-    clearTimeout(timer);
-    return done;
+  exitsWithin(ms) {
+    const exited = this.exited.then(() => true);
+    return within(ms, exited, () => false);
   }
 
   /** Asks it to end, and ends it if it has not within `graceMs`. True if it went by itself. */

@@ -10,8 +10,12 @@ export class Report {
   #muted = false;
   #startedMs = performance.now();
 
-  constructor(logFile) {
+  #wanted;
+
+  /** @param wanted a RegExp: checks that do not match are left out, but for those the rest needs. */
+  constructor(logFile, wanted) {
     this.#logFile = logFile;
+    this.#wanted = wanted;
   }
 
   log = (text) => {
@@ -37,7 +41,8 @@ export class Report {
    * Runs one check; it fails by throwing, and what it returns is a note. True if it passed, so that
    * a caller can leave out what depends on it.
    */
-  async check(name, run) {
+  async check(name, run, { needed = false } = {}) {
+    if (!needed && this.#wanted?.test(`${this.#group}: ${name}`) === false) return false;
     this.log(`\n### ${this.#group}: ${name}\n`);
     const startMs = performance.now();
     try {

@@ -1,11 +1,13 @@
 // `pnpm interop`: nvmeof and the Linux kernel, each as host and as target, over real sockets.
 //
 //   node tooling/interop/run.mjs [--only host|target|peer] [--kernel backports|stable] [--json FILE]
+//                                [--grep TEXT]
 //
 //   --only    host: our host against the kernel's target; target: the kernel's host against `serve`;
 //             peer: the kernel against itself, which proves the peer
 //   --kernel  which of Debian's kernels: backports, the newest (default), or stable
 //   --json    also writes a summary
+//   --grep    only the checks whose line matches this regular expression
 //
 // The last line is `N passed, N failed`, and the exit code 1 if anything failed. Where there can be
 // no emulator everything is skipped, and it is 0.
@@ -23,11 +25,17 @@ const phasesOf = { host: [ourHost], target: [ourTarget], peer: [peerItself] };
 
 function commandLine() {
   const kernel = { type: "string", default: "backports" };
-  const options = { only: { type: "string" }, kernel, json: { type: "string" } };
+  const options = {
+    only: { type: "string" },
+    kernel,
+    json: { type: "string" },
+    grep: { type: "string" },
+  };
   const { values } = parseArgs({ options });
   const phases = values.only === undefined ? [ourHost, ourTarget] : phasesOf[values.only];
   if (phases === undefined) throw new Error("--only takes host, target or peer");
-  return { ...values, phases };
+  const grep = values.grep === undefined ? undefined : new RegExp(values.grep, "i");
+  return { ...values, phases, grep };
 }
 
 async function checks({ report, folder, kernel, phases }) {
@@ -40,7 +48,7 @@ async function checks({ report, folder, kernel, phases }) {
   }
   if (!phases.includes(peerItself)) {
     report.group("nvmeof");
-    if (!(await report.check("is built", () => buildCli({ log })))) return;
+    if (!(await report.check("is built", () => buildCli({ log }), { needed: true }))) return;
   }
   for (const phase of phases) await phase({ report, folder, kernel });
 }
@@ -58,14 +66,14 @@ function endOnSignal(end) {
   }
 }
 
-async function main({ kernel, phases, json }) {
+async function main({ kernel, phases, json, grep }) {
   const top = mkdtempSync(join(tmpdir(), "nvmeof-interop-"));
   const folder = join(top, "files");
   mkdirSync(folder);
   // Guests of this run have a folder of their own, so that runs side by side do not meet.
   process.env.NVMEOF_PEER_STATE = join(folder, "peer");
   const logFile = join(top, "interop.log");
-  const report = new Report(logFile);
+  const report = new Report(logFile, grep);
   process.on("exit", () => {
     killPrograms();
     stopGuests();

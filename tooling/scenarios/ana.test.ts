@@ -1,6 +1,7 @@
 // Asymmetric access: rows F58 to F61 of the fault matrix, over one path and over two.
 // Read first: reliability-anchors.md §3.4; Base 2.0 §8.1 "Asymmetric Namespace Access Reporting".
 
+import { memoryDevice } from "@nvmeof/bdev";
 import { Rank } from "@nvmeof/bdev/nvme";
 import { AnaGroupDescriptor, AnaLogHeader, AnaState, PduType } from "@nvmeof/codec";
 import { expect, test } from "vitest";
@@ -352,5 +353,16 @@ test("F66: a path that comes and goes each second is left alone until it stays, 
   await world.runUntil(() => run.inflight === 0);
   expect(run.errors).toEqual([]);
   expect(second!.namespaces.get(1)!.statistics.errors).toBeLessThanOrEqual(16);
+  await expectCleanEnd(world);
+});
+
+test("a namespace of a group that the log did not have makes the host read the log again", async () => {
+  const world = new World({ ports: 2 });
+  await world.attachAll();
+  const disk = { name: "late", clock: world.clock, blockBytes: 512, blockCount: 8 };
+  world.subsystem.addNamespace({ device: memoryDevice(disk), nsid: 7, anaGroup: 2 });
+  await seen(world);
+  const late = world.group.devices.find(({ nsid }) => nsid === 7);
+  expect(late?.paths.map(({ rank }) => rank)).toEqual([Rank.Optimized, Rank.Optimized]);
   await expectCleanEnd(world);
 });

@@ -5,7 +5,7 @@ import { type BlockChannel, BlockOp } from "@nvmeof/bdev";
 import type { Fencing, PathPolicy } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import { type Random, seededRandom } from "@nvmeof/core";
-import type { FaultyPort, Silence } from "./faulty-port.ts";
+import type { ScenarioPort, Silence } from "./network.ts";
 import { BLOCK_BYTES, type Watched, World } from "./world.ts";
 import { ZombieDisk } from "./zombie-disk.ts";
 
@@ -240,7 +240,7 @@ export class Chaos {
     this.world.target.thaw();
   }
 
-  #silence(port: FaultyPort, silence: Silence): void {
+  #silence(port: ScenarioPort, silence: Silence): void {
     this.#thaw();
     port.blackhole(silence);
   }

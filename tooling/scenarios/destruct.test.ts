@@ -125,7 +125,8 @@ test("F6: a loss after the close moves nothing to another path", async () => {
   const closed = world.group.close();
   controller.lost(new AbortedError("controller-reset", "unknown", false));
   world.port.reset();
-  await world.run(closed);
+  const [report] = await world.run(closed);
+  expect(report!.totalMs).toBeLessThanOrEqual(CLOSE_BOUND_MS);
   expect(world.ports[1]!.attempts).toBe(0);
   expectNothingLeft(world);
 });
@@ -147,7 +148,9 @@ test.each(resetSteps)(
     });
     await world.runUntil(() => closing.length > 0);
     const attempts = world.port.attempts;
+    const startedMs = world.clock.nowMs();
     await world.run(Promise.all(closing));
+    expect(world.clock.nowMs() - startedMs).toBeLessThanOrEqual(CLOSE_BOUND_MS);
     expect(world.port.attempts).toBe(attempts);
     expect(reset.errors).toHaveLength(1);
     expectSettledOnce(reads);

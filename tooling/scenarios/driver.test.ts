@@ -266,6 +266,8 @@ test("an observer that throws harms neither the group nor the others", async () 
     throw boom;
   });
   await expect(world.attach()).rejects.toBe(boom);
+  // What each of the two events threw is thrown again, in a task of its own.
+  await expect(world.idle()).rejects.toBe(boom);
   stop();
   await world.runUntil(() => world.group.devices.length === 1 && world.told.length >= 2);
   expect(world.told).toEqual(["device-added", "path-added"]);

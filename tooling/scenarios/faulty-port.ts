@@ -9,23 +9,12 @@ import {
   type Listener,
   MemoryPort,
   type StreamOptions,
+  type Transport,
   TransportError,
+  hostTransport,
 } from "@nvmeof/transport";
-import { Lane, type Weather } from "./lane.ts";
-
-/** What the network does with bytes, by direction. */
-export interface Silence {
-  /** Bytes from the host are lost. */
-  readonly toController: boolean;
-  /** Bytes from the controller are lost. */
-  readonly toHost: boolean;
-}
-
-/** Weather of both directions. */
-export interface Climate {
-  readonly toController?: Weather;
-  readonly toHost?: Weather;
-}
+import { Lane } from "./lane.ts";
+import type { Climate, ScenarioLink, ScenarioPort, Silence } from "./network.ts";
 
 /** What becomes of those who connect. */
 type Admission = "open" | "refused" | "unanswered";
@@ -33,7 +22,7 @@ type Admission = "open" | "refused" | "unanswered";
 const nothing = (): void => {};
 
 /** One connection. Links are numbered from 0: the first is the admin queue, if all went well. */
-export class Link {
+export class Link implements ScenarioLink {
   readonly number: number;
   toHost!: Lane;
   toController: Lane | undefined;
@@ -71,9 +60,12 @@ export class Link {
 }
 
 /** A memory port with a network that fails on demand. */
-export class FaultyPort implements Connector, Listener {
+export class FaultyPort implements ScenarioPort, Connector, Listener {
+  /** ICResp and CapsuleResp. */
+  readonly connectAnswerBytes = 128 + 24;
   readonly local: string;
   readonly remote: string;
+  readonly #name: string;
   readonly #port: MemoryPort;
   readonly #clock: Clock;
   readonly #links = new Set<Link>();
@@ -84,15 +76,25 @@ export class FaultyPort implements Connector, Listener {
   #window: "open" | "shut" = "open";
   #chunkBytes = Infinity;
   #attempts = 0;
-  #onLink: ((link: Link) => void) | undefined;
+  #onLink: ((link: ScenarioLink) => void) | undefined;
   #answers = 0;
   #onAnswer: { readonly number: number; readonly task: () => void } | undefined;
 
   constructor(name: string, clock: Clock) {
+    this.#name = name;
     this.#port = new MemoryPort(name, { clock, chunkBytes: () => this.#chunkBytes });
     this.#clock = clock;
     this.local = this.#port.local;
     this.remote = this.#port.remote;
+  }
+
+  get listener(): Listener {
+    return this;
+  }
+
+  transport(clock: Clock): Transport {
+    const address = { trtype: "loop", traddr: this.#name, trsvcid: "" };
+    return hostTransport({ address, connector: this, clock });
   }
 
   /** Connections that hosts have open. */
@@ -111,7 +113,7 @@ export class FaultyPort implements Connector, Listener {
   }
 
   /** Shows `task` every link that comes to be, before a byte has passed. */
-  onLink(task: ((link: Link) => void) | undefined): void {
+  onLink(task: ((link: ScenarioLink) => void) | undefined): void {
     this.#onLink = task;
   }
 

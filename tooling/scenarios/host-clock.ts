@@ -18,6 +18,7 @@ export class HostClock implements Clock {
   #missed: Task[] = [];
   #deferred: (() => void)[] = [];
   #phase: "running" | "stalled" = "running";
+  #timerTask: "none" | "running" = "none";
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,6 +27,11 @@ export class HostClock implements Clock {
   /** Timers of this host that are armed and not cancelled. */
   get armed(): number {
     return this.#armed.size;
+  }
+
+  /** Whether a timer of this host is being served just now. */
+  get isInTimer(): boolean {
+    return this.#timerTask === "running";
   }
 
   nowMs(): number {
@@ -66,6 +72,14 @@ export class HostClock implements Clock {
   #due(task: Task): void {
     if (this.#phase === "stalled") this.#missed.push(task);
     // Cancelled in between, it does not run.
-    else if (this.#armed.delete(task)) task.run();
+    else if (this.#armed.delete(task)) this.#run(task);
+  }
+  #run(task: Task): void {
+    this.#timerTask = "running";
+    try {
+      task.run();
+    } finally {
+      this.#timerTask = "none";
+    }
   }
 }

@@ -71,17 +71,17 @@ test("parity 13: a request that waits for its retry, or for a path, is aborted w
 });
 
 test("parity 13: a command that the controller can still stop is stopped, and its ID is free", async () => {
-  const PAGE = 4096;
-  const limits = { transferBytesMax: PAGE, connectionBufferBytesMax: PAGE };
+  const ALL = 8192;
+  const limits = { transferBytesMax: ALL, connectionBufferBytesMax: ALL };
   const { world, disk } = obedientWorld({ target: { limits } });
   const path = await world.attach();
   const [queue] = path.controller.ioQueues;
   world.device().openChannel();
   const [channel] = world.device().channels;
   disk.answers = "held";
-  const first = world.submit(channel!, { blockCount: PAGE / BLOCK_BYTES });
+  const first = world.submit(channel!, { blockCount: ALL / BLOCK_BYTES });
   // No buffer is left for this one: it waits at the target, where an Abort finds it.
-  const second = world.submit(channel!, { blockCount: PAGE / BLOCK_BYTES });
+  const second = world.submit(channel!, { blockCount: ALL / BLOCK_BYTES });
   world.clock.settle();
   channel!.abort(second.request);
   world.clock.settle();

@@ -2,7 +2,7 @@
 // Read first: docs/parity.md, which lists the rows; packages/bdev/src/nvme/retry.ts.
 
 import { BlockOp } from "@nvmeof/bdev";
-import { Cns, IdentifyController, IdentifyControllerNvm, Status } from "@nvmeof/codec";
+import { Cns, IdentifyControllerNvm, Status } from "@nvmeof/codec";
 import { expect, test } from "vitest";
 import {
   Wire,
@@ -182,17 +182,10 @@ test("parity 34: requests that wait for a reset keep their order, and go out aft
 async function delaying(ports: number) {
   const { world, disk } = obedientWorld({
     ports,
+    target: { retryDelaysMs: [1_000, 2_000, 3_000] },
     group: { policy: { mode: "active-active", selector: "round-robin" } },
   });
-  for (let at = 0; at < ports; at++) {
-    const wire = new Wire(world, at);
-    alterIdentify(wire, Cns.Controller, (identify) => {
-      IdentifyController.crdt1.set(identify, 0, 10);
-      IdentifyController.crdt2.set(identify, 0, 20);
-      IdentifyController.crdt3.set(identify, 0, 30);
-    });
-    await world.run(world.group.attach(wired(world, wire)));
-  }
+  await world.attachAll();
   return { world, disk };
 }
 
@@ -211,6 +204,30 @@ test.each([
   expect(ends([read])).toEqual(["ok"]);
   expect(read.settled[0]!.atMs).toBe(delayMs);
   expect(disk.seen).toHaveLength(2);
+});
+
+test.each([
+  [1, 2_000],
+  [2, 0],
+])(
+  "F85: with %i paths a path error that asks for 2 s (CRD 2) is tried again after %i ms",
+  async (ports, delayMs) => {
+    const { world, disk } = await delaying(ports);
+    disk.statuses = [Status.InternalPathError | crd(2)];
+    const read = world.submit(world.device().openChannel());
+    world.clock.runUntil(() => read.settled.length > 0);
+    expect(ends([read])).toEqual(["ok"]);
+    expect(read.settled[0]!.atMs).toBe(delayMs);
+  },
+);
+
+test("F85: a path that asks for a delay each time costs the budget of one retry each, not all at once", async () => {
+  const { world, disk } = await delaying(1);
+  disk.statuses = Array.from({ length: 15 }, () => Status.InternalPathError | crd(1));
+  const read = world.submit(world.device().openChannel());
+  world.clock.runUntil(() => read.settled.length > 0);
+  expect(ends([read])).toEqual(["ok"]);
+  expect(read.settled[0]!.atMs).toBe(15_000);
 });
 
 test("parity 46: a generic error keeps its path, and the turn of the others does not matter", async () => {

@@ -69,6 +69,18 @@ interface WireStream {
   over: "no" | "yes";
 }
 
+/**
+ * The port as one of bytes, for scenarios about bytes: in a world over another transport, this one
+ * port becomes one.
+ */
+export function bytesPort(world: World, at: number): FaultyPort {
+  const port = world.ports[at];
+  if (port instanceof FaultyPort) return port;
+  const bytes = new FaultyPort(`port${at}`, world.clock);
+  world.replacePort(at, bytes);
+  return bytes;
+}
+
 /** A connector in front of a port that decides over each PDU on its way to the host. */
 export class Wire implements Connector {
   readonly remote: string;
@@ -87,7 +99,7 @@ export class Wire implements Connector {
 
   constructor(world: World, at = 0) {
     this.#world = world;
-    this.#port = world.ports[at]!;
+    this.#port = bytesPort(world, at);
     this.remote = this.#port.remote;
     this.transport = hostTransport({
       address: { trtype: "loop", traddr: `port${at}`, trsvcid: "" },

@@ -242,7 +242,8 @@ test("F34: a target that hears nothing any more frees its controller by its own 
 });
 
 test("F35: commands whose answers are lost were carried out, so writes wait for the fence", async () => {
-  const { world, writes, lostMs } = await silenced({}, ({ port }) =>
+  // Over FC no write is carried out then: its data waits for an XFER_RDY, which is lost.
+  const { world, writes, lostMs } = await silenced({ over: "tcp" }, ({ port }) =>
     port.blackhole({ toController: false, toHost: true }),
   );
   const startedMs = 7_000;

@@ -1,6 +1,7 @@
 // Outages that last: rows F54 to F57, and what the driver owes to those who wait.
 // Read first: reliability-anchors.md §3.3; @nvmeof/core reconnect.ts for T_fast and T_loss.
 
+import { Status, codeOf } from "@nvmeof/codec";
 import { Controller, type ControllerEvent } from "@nvmeof/core";
 import { expect, test } from "vitest";
 import {
@@ -144,6 +145,35 @@ test("F55: hundreds of hosts come back without a storm, each no sooner than its 
   expect(world.port.connections).toBe(0);
   expect(world.hostClock.armed).toBe(0);
 }, 30_000);
+
+test("F55: a target that came back with less room says Busy, and each gets in when there is some", async () => {
+  const world = new World();
+  const controllers = Array.from({ length: 30 }, () => {
+    return new Controller({ ...world.controllerOptions(), ioQueues: 0, reconnect: { lossMs: -1 } });
+  });
+  const busy = new Set<Controller>();
+  for (const controller of controllers) {
+    controller.observe((event) => {
+      const status = event.type === "state" ? event.reason?.status : undefined;
+      if (codeOf(status ?? 0) === Status.ConnectControllerBusy) busy.add(controller);
+    });
+    controller.start(() => {});
+  }
+  const live = () => controllers.filter(({ state }) => state === "live");
+  await world.runUntil(() => live().length === 30);
+  world.restartTarget([], { limits: { controllersMax: 20, controllersPerHostMax: 20 } });
+  await world.pass(60_000);
+  expect(live()).toHaveLength(20);
+  expect(busy.size).toBe(10);
+  const startedMs = world.clock.nowMs();
+  for (const controller of live().slice(0, 10)) controller.close({}, () => {});
+  await world.runUntil(() => [...busy].every(({ state }) => state === "live"));
+  // The longest wait and its jitter.
+  expect(world.clock.nowMs() - startedMs).toBeLessThanOrEqual(12_000);
+  for (const controller of controllers) controller.close({}, () => {});
+  await world.runUntil(() => controllers.every(({ state }) => state === "closed"));
+  expect(world.hostClock.armed).toBe(0);
+});
 
 test("F56: a peer that accepts and then resets, later each time: no leak, and the waits grow", async () => {
   const world = new World({ controller: { reconnect: { lossMs: -1, jitter: 0 } } });

@@ -3,7 +3,7 @@
 
 import { BlockOp, memoryDevice, splitting } from "@nvmeof/bdev";
 import type { MultipathDevice } from "@nvmeof/bdev/nvme";
-import type { ControllerEvent } from "@nvmeof/core";
+import { AddressesError, type ControllerEvent } from "@nvmeof/core";
 import type { TargetOptions } from "@nvmeof/target";
 import { type Connector, TransportError, hostTransport } from "@nvmeof/transport";
 import { expect, test } from "vitest";
@@ -15,7 +15,10 @@ import {
   outcomesOf,
   slowestMs,
 } from "./expectations.ts";
-import { BLOCK_BYTES, World } from "./world.ts";
+import { bytesPort } from "./parity-support.ts";
+import { BLOCK_BYTES, OVER, World } from "./world.ts";
+
+const TRTYPE = OVER === "fc" ? "fc" : "loop";
 
 const T_CONN_MS = 3_000;
 const T_REC_MS = 2_000;
@@ -47,12 +50,46 @@ test("F46: a refused connection fails the attach at once; coming back it is trie
   await expectCleanEnd(world);
 });
 
-test("F46: of several addresses all are tried before the attach fails", async () => {
+test("F46: of several addresses all are tried, and the error of the attach has that of each", async () => {
   const world = new World({ ports: 3 });
   for (const port of world.ports) port.refuse();
-  await expect(world.attach(0, 1, 2)).rejects.toMatchObject({ code: "NVME_ERR_UNREACHABLE" });
+  world.ports[1]!.ignore();
+  await expect(world.attach(0, 1, 2)).rejects.toMatchObject({
+    code: "NVME_ERR_UNREACHABLE",
+    message: expect.stringMatching(/port0: .+; \w+ port1: .+; \w+ port2: .+/) as string,
+    addresses: [
+      { address: `${TRTYPE} port0`, error: { code: "NVME_ERR_UNREACHABLE" } },
+      { address: `${TRTYPE} port1`, error: { code: "NVME_ERR_CONNECT_TIMEOUT" } },
+      { address: `${TRTYPE} port2`, error: { code: "NVME_ERR_UNREACHABLE" } },
+    ],
+  });
   expect(world.ports.map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
+  expect(world.clock.nowMs()).toBeLessThanOrEqual(T_CONN_MS * 1.1);
   expectNothingLeft(world);
+});
+
+test("F46: while coming back, each round of attempts reports all of its addresses, and no older ones", async () => {
+  const world = new World({ ports: 2 });
+  const { controller } = await world.attach(0, 1);
+  const rounds: (string[] | undefined)[] = [];
+  controller.observe((event) => {
+    if (event.type !== "retry" || event.delayMs === 0) return;
+    const { reason } = controller;
+    const several = reason instanceof AddressesError;
+    rounds.push(several ? reason.addresses.map(({ address }) => address) : undefined);
+  });
+  for (const port of world.ports) {
+    port.refuse();
+    port.reset();
+  }
+  await world.runUntil(() => rounds.length === 3);
+  expect(rounds.map((round) => round?.toSorted())).toEqual(
+    rounds.map(() => [`${TRTYPE} port0`, `${TRTYPE} port1`]),
+  );
+  for (const port of world.ports) port.heal();
+  await world.runUntil(() => controller.state === "live");
+  expect(controller.reason).toBeUndefined();
+  await expectCleanEnd(world);
 });
 
 test("F47: a connection that nobody answers is given up in T_conn", async () => {
@@ -69,7 +106,7 @@ test("F48: a name is resolved at each attempt: failures count as any other, a ne
   const connector: Connector = {
     remote: "storage.example",
     connect(options, handler) {
-      if (resolved !== undefined) return world.ports[resolved]!.connect(options, handler);
+      if (resolved !== undefined) return bytesPort(world, resolved).connect(options, handler);
       const error = new TransportError("unreachable", "storage.example: no such host");
       const timer = world.hostClock.at(world.clock.nowMs(), () => handler.ended(error));
       const end = () => timer.cancel();

@@ -55,7 +55,9 @@ test("F19: while coming back, the attempt fails and the next one follows by the 
   controller.observe((event) => event.type === "retry" && retries.push(event));
   controller.reset(() => {});
   const read = world.submit(channel);
+  const startedMs = world.clock.nowMs();
   await world.runUntil(() => retries.length === 1);
+  expect(world.clock.nowMs() - startedMs).toBeLessThanOrEqual(T_FABRICS_MS);
   expect(controller.state).toBe("waiting");
   expect(world.port.connections).toBe(0);
   world.port.heal();
@@ -103,7 +105,7 @@ test("F21: a peer that never answers costs the time budget, and the caller hears
   await world.attach();
   const channel = world.device().openChannel();
   world.port.onLink((link) => {
-    if (link.number % 2 === 1) link.toHost.cutAfter(128 + 24, () => {});
+    if (link.number % 2 === 1) link.toHost.cutAfter(world.port.connectAnswerBytes, () => {});
   });
   world.port.links[1]!.climate = { toHost: "silent" };
   const read = world.submit(channel);

@@ -16,19 +16,42 @@ import {
 } from "@nvmeof/bdev/nvme";
 import type { NvmeofError } from "@nvmeof/codec";
 import type { CloseReport, ControllerOptions, RequestDone } from "@nvmeof/core";
-import { type NamespaceOptions, type Subsystem, Target, type TargetOptions } from "@nvmeof/target";
-import { type Transport, hostTransport } from "@nvmeof/transport";
+import {
+  type NamespaceOptions,
+  type Subsystem,
+  Target,
+  type TargetOptions,
+  type TargetPort,
+} from "@nvmeof/target";
+import type { Transport } from "@nvmeof/transport";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { FaultyPort } from "./faulty-port.ts";
+import { FcFaultyPort } from "./fc-port.ts";
 import { HostClock } from "./host-clock.ts";
+import type { ScenarioPort } from "./network.ts";
 
 export const NQN = "nqn.2026-01.dev.nvmeof:scenario";
 const HOST_ID = "6d1f9c1e-0b5a-4f5e-9c39-0d8a4c0b7e11";
 export const HOST_NQN = `nqn.2014-08.org.nvmexpress:uuid:${HOST_ID}`;
 export const BLOCK_BYTES = 512;
 
+/** What hosts and target talk over. */
+export type Over = "tcp" | "fc";
+
+/** The transport of worlds that do not say: the run of the suite over FC sets it. */
+export const OVER = (process.env["SCENARIOS_OVER"] ?? "tcp") as Over;
+
+const portOver: Record<Over, (name: string, clock: VirtualClock) => ScenarioPort> = {
+  tcp: (name, clock) => new FaultyPort(name, clock),
+  fc: (name, clock) => new FcFaultyPort(name, clock),
+};
+
 /** What a world begins with. */
 export interface WorldOptions {
+  /** Default: what the run of the suite says. */
+  readonly over?: Over;
+  /** Stands between controllers and their transport. */
+  readonly watch?: (transport: Transport, world: World) => Transport;
   /** Ports of the target, and so paths that a host may have. Default 1. */
   readonly ports?: number;
   /** Blocks of each namespace. Default one namespace of 4,096 blocks. */
@@ -54,7 +77,7 @@ export class World {
   readonly hostClock = new HostClock(this.clock);
   target: Target;
   subsystem!: Subsystem;
-  readonly ports: FaultyPort[] = [];
+  readonly ports: ScenarioPort[] = [];
   readonly disks: BlockDevice[] = [];
   readonly group: NvmeGroup;
   /** Every request of the scenario. */
@@ -62,6 +85,7 @@ export class World {
   /** What observers of the group and of the devices were told, by type. */
   readonly told: string[] = [];
   readonly #options: WorldOptions;
+  readonly #listening: TargetPort[] = [];
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -75,7 +99,7 @@ export class World {
       this.disks.push(makeDisk(clock, `disk${this.disks.length}`, blockCount));
     }
     for (let at = 0; at < (options.ports ?? 1); at++) {
-      this.ports.push(new FaultyPort(`port${at}`, clock));
+      this.ports.push(portOver[options.over ?? OVER](`port${at}`, clock));
     }
     this.#serve(this.disks.map((device, at) => ({ device, anaGroup: at + 1 })));
     this.group = new NvmeGroup({ name: "nvme0", ...options.group });
@@ -83,7 +107,7 @@ export class World {
   }
 
   /** The first port. */
-  get port(): FaultyPort {
+  get port(): ScenarioPort {
     return this.ports[0]!;
   }
 
@@ -92,13 +116,17 @@ export class World {
     return this.requests.filter(({ settled }) => settled.length === 0).length;
   }
 
+  /** Puts another port in the place of port `at`: before anybody has connected there. */
+  replacePort(at: number, port: ScenarioPort): void {
+    this.#listening[at]?.close();
+    this.ports[at] = port;
+    this.#listen(at);
+  }
+
   /** A transport to port `at`. */
   transport(at: number): Transport {
-    return hostTransport({
-      address: { trtype: "loop", traddr: `port${at}`, trsvcid: "" },
-      connector: this.ports[at]!,
-      clock: this.hostClock,
-    });
+    const transport = this.ports[at]!.transport(this.hostClock);
+    return this.#options.watch?.(transport, this) ?? transport;
   }
 
   controllerOptions(ports: readonly number[] = [0]): ControllerOptions {
@@ -246,12 +274,13 @@ export class World {
 
   #serve(namespaces: readonly NamespaceOptions[]): void {
     this.subsystem = this.target.addSubsystem({ nqn: NQN, allowedHosts: "any", namespaces });
-    for (const [at, listener] of this.ports.entries()) {
-      this.target.listen({
-        listener,
-        portId: at + 1,
-        address: { trtype: "loop", traddr: `port${at}`, trsvcid: "" },
-      });
-    }
+    for (const at of this.ports.keys()) this.#listen(at);
+  }
+
+  #listen(at: number): void {
+    const port = this.ports[at]!;
+    const { listener } = port;
+    const { address } = port.transport(this.hostClock);
+    this.#listening[at] = this.target.listen({ listener, portId: at + 1, address });
   }
 }

@@ -3,7 +3,7 @@
 
 import { connect } from "@nvmeof/bdev/nvme";
 import { expect, test } from "vitest";
-import { start, startTarget } from "./processes.ts";
+import { type Program, start, startTarget } from "./processes.ts";
 import { Requests, connectOptions, nothingIsLeft, resourcesBeyond } from "./requests.ts";
 
 /** The bound of a close, and a tenth for the machine. */
@@ -89,18 +89,49 @@ test("F17: a program that closes its host ends by itself, and one that exits lea
   for (const how of ["close", "exit"]) {
     await using program = await start("host-program", [String(port), how]);
     expect(await program.says()).toEqual({ read: "ok" });
+    if (how === "close") expect(await program.says()).toEqual({ left: [] });
     expect(await program.exit).toBe(0);
   }
-  // Its sockets are gone with it, and the target has noticed.
+  await expectNobodyThere(target);
+});
+
+test("F17: a program that never closes its host is kept by its connections, and a signal ends it", async () => {
+  const { program: target, port } = await startTarget();
+  await using _target = target;
+  await using program = await start("host-program", [String(port), "forget"]);
+  expect(await program.says()).toEqual({ read: "ok" });
+  // One for each queue: an open controller keeps a program as any open socket does. It says so in
+  // the README; who wants to end closes it.
+  const { left } = await program.says<{ left: string[] }>();
+  expect(left.filter((kind) => kind.startsWith("TCP"))).toHaveLength(2);
+  program.child.kill("SIGTERM");
+  expect(await program.exit).toBeUndefined();
+  await expectNobodyThere(target);
+});
+
+test("F17: a target that is closed ends by itself, whatever its hosts do with their ends", async () => {
+  const { program: target, port } = await startTarget();
+  await using _target = target;
+  await using host = await start("host-program", [String(port), "forget"]);
+  expect(await host.says()).toEqual({ read: "ok" });
+  // It does not even read that the target has gone.
+  host.child.kill("SIGSTOP");
+  target.child.stdin!.write("close\n");
+  expect(await target.says()).toEqual({ left: [] });
+  expect(await target.exit).toBe(0);
+});
+
+/** The sockets of a program that has ended are gone with it, and the target notices. */
+async function expectNobodyThere(target: Program): Promise<void> {
   for (;;) {
     target.child.stdin!.write("?\n");
     const status = await target.says<{ connections: number; controllers: number }>();
     if (status.connections === 0) {
       expect(status.controllers).toBe(0);
-      break;
+      return;
     }
   }
-});
+}
 
 /** A target that can be stopped, and is let go and ended with the test. */
 async function stoppable() {

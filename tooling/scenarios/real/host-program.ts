@@ -1,7 +1,9 @@
 // A host in a process of its own: connects, reads, and closes, or does not. Arguments: port, and how.
 //
-// - `close`: closes, and then has to end by itself, since nothing of ours is left that keeps it.
+// - `close`: closes, and then has to end by itself, since nothing of ours is left that keeps it. It
+//   says what is left two turns of the event loop later, whatever the target does with its end.
 // - `exit`: leaves with reads outstanding, by process.exit.
+// - `forget`: never closes. Says what keeps it, and that it has come to its end, which it has not.
 
 import { BlockOp } from "@nvmeof/bdev";
 import { connect } from "@nvmeof/bdev/nvme";
@@ -28,4 +30,13 @@ if (how === "exit") {
   void read();
   process.exit(0);
 }
-await host.close();
+const turn = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));
+/** Sockets and timers; the pipes are those by which this program is spoken to. */
+const left = (): string[] =>
+  process.getActiveResourcesInfo().filter((kind) => /TCP|Timeout|Immediate/.test(kind));
+if (how === "close") {
+  await host.close();
+  await turn();
+  await turn();
+}
+process.stdout.write(`${JSON.stringify({ left: left() })}\n`);
