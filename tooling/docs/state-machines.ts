@@ -21,9 +21,9 @@ again, and a test fails while it is stale.
 The table is \`packages/core/src/lifecycle.ts\`, which says what each state, event and effect means.
 \`controller.ts\` carries the effects out, in their order; nothing else changes the state.
 
-The design has one more state, \`fencing\`: commands of unknown outcome are held there until they can do
-no harm. It comes with Cross-Controller Reset, and is not in the table yet. Until then such commands
-are settled with \`outcome: "unknown"\`, and whoever sends them again by another path waits first.
+While \`fencing\`, commands of unknown outcome are with whoever owns the controller: it holds them until
+another controller has reset the lost one, or for the time in which that must have noticed. Only the
+first is waited for here; time alone does not keep a controller from connecting again.
 How it all moves: [ARCHITECTURE.md](../ARCHITECTURE.md#life-of-one-failure).
 `;
 

@@ -1,7 +1,7 @@
 // Destruct, continued: rows F10 to F18, and a bounded close with a silent peer from every state.
 // Read first: reliability-anchors.md §3.1; destruct.test.ts. The bound of each is 2 s unless said.
 
-import { states } from "@nvmeof/core";
+import { seededRandom, states } from "@nvmeof/core";
 import { expect, test } from "vitest";
 import {
   CLOSE_BOUND_MS,
@@ -238,6 +238,16 @@ const ways: Record<(typeof states)[number], (world: World) => Promise<void>> = {
   live: async (world) => {
     await world.attach();
   },
+  fencing: async (world) => {
+    const { controller } = await world.attach(0);
+    await world.attach(1);
+    world.target.freeze();
+    world.writes(world.device().openChannel(), 4);
+    await world.idle();
+    world.port.reset();
+    await world.runUntil(() => controller.state === "fencing");
+    await world.pass(100);
+  },
   recovering: async (world) => {
     const { controller } = await world.attach();
     world.port.afterAnswers(3, () => world.port.blackhole());
@@ -266,7 +276,11 @@ const ways: Record<(typeof states)[number], (world: World) => Promise<void>> = {
   },
 };
 
-const options: WorldOptions = { controller: { ioQueues: 2 } };
+const options: WorldOptions = {
+  ports: 2,
+  controller: { ioQueues: 2 },
+  target: { random: seededRandom(1) },
+};
 
 test.each(states)("a close with a silent peer is bounded while %s", async (state) => {
   const world = new World(options);

@@ -64,6 +64,8 @@ export class Controller {
   #association: Association | undefined;
   #attempt: RunningSequence | undefined;
   #services: LiveServices | undefined;
+  /** Calls off the fence that is waited for. */
+  #endFence: (() => void) | undefined;
   /** Requests that get the result of the attempt under way. */
   #joined: RequestDone[] = [];
   #facts: ControllerFacts | undefined;
@@ -81,6 +83,8 @@ export class Controller {
     stopLossTimers: () => this.#outage.stop(),
     armDelay: () => this.#armDelay(),
     disarmDelay: () => this.#outage.disarmDelay(),
+    fence: () => this.#beginFence(),
+    cancelFence: () => this.#cancelFence(),
     goLive: () => this.#goLive(),
     runClose: () => this.#runClose(),
     finish: () => this.#ending.tell(),
@@ -147,7 +151,10 @@ export class Controller {
   get mayComeBack(): boolean {
     if (this.#ending.requested || this.#outage.patience === "fail-fast") return false;
     return (
-      this.#state === "recovering" || this.#state === "waiting" || this.#state === "connecting"
+      this.#state === "recovering" ||
+      this.#state === "fencing" ||
+      this.#state === "waiting" ||
+      this.#state === "connecting"
     );
   }
 
@@ -268,7 +275,7 @@ export class Controller {
     const { clock } = this.options;
     const { done } = mail;
     const from = this.#state;
-    const event = mail.event === "lost" && this.#flaps ? "flapped" : mail.event;
+    const event = this.#eventOf(mail);
     const cell = this.#table[from][event];
     if (cell === "impossible") throw new Error(`${event} cannot happen while ${from}`);
     if (cell === "ignore") {
@@ -283,8 +290,12 @@ export class Controller {
     }
   }
 
-  get #flaps(): boolean {
-    return this.#state === "live" && this.#outage.flaps;
+  /** What a loss or a reset of a live controller means: that depends on what it leaves behind. */
+  #eventOf({ event }: Mail): Event {
+    if (this.#state !== "live" || (event !== "lost" && event !== "reset")) return event;
+    if (event === "lost" && this.#outage.flaps) return "flapped";
+    if (this.options.fence?.wanted() !== true) return event;
+    return event === "lost" ? "lostInDoubt" : "resetInDoubt";
   }
 
   #move({ to, run }: Transition, event: Event, { reason, done }: Mail): void {
@@ -306,7 +317,7 @@ export class Controller {
 
   /** Requests that joined an attempt are answered when the state settles it. */
   #answer(to: State, reason: NvmeofError | undefined): void {
-    if (to === "recovering" || to === "connecting") return;
+    if (to === "recovering" || to === "connecting" || to === "fencing") return;
     const error = to === "live" ? undefined : (reason ?? new StateError("connecting", to));
     const joined = this.#joined;
     this.#joined = [];
@@ -328,6 +339,7 @@ export class Controller {
   }
 
   #startAttempt(): void {
+    this.#endFence = undefined;
     if (this.#addresses.isCurrentLeaving) this.#addresses.next();
     const association = new Association(this.options.clock.nowMs());
     this.#association = association;
@@ -357,6 +369,18 @@ export class Controller {
     const association = this.#association;
     this.#association = undefined;
     association?.close("reset", () => new ClosedError("the controller"));
+  }
+
+  #beginFence(): void {
+    const end = this.options.fence!.begin(() => {
+      this.#mailbox.post({ event: "fenced", holds: () => this.#endFence === end });
+    });
+    this.#endFence = end;
+  }
+
+  #cancelFence(): void {
+    this.#endFence?.();
+    this.#endFence = undefined;
   }
 
   #armDelay(): void {

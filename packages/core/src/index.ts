@@ -68,7 +68,13 @@ export {
   closed,
   openController,
 } from "./open-controller.ts";
-export type { ControllerOptions, HostIdentity, ResolvedOptions, TimeoutAction } from "./options.ts";
+export type {
+  ControllerOptions,
+  FencePort,
+  HostIdentity,
+  ResolvedOptions,
+  TimeoutAction,
+} from "./options.ts";
 export { FOREVER, QueuePair, type QueuePairEvents, type QueuePairOptions } from "./queue-pair.ts";
 export { type Random, seededRandom } from "./random.ts";
 export {

@@ -59,8 +59,16 @@ test("every way out of waiting disarms its timer, unless that has elapsed", () =
   }
 });
 
+test("every way out of fencing calls the fence off, unless it is over", () => {
+  for (const { from, to, event, run } of moves) {
+    expect(run.includes("fence"), event).toBe(to === "fencing");
+    const leaves = from === "fencing" && event !== "fenced";
+    expect(run[0] === "cancelFence", event).toBe(leaves);
+  }
+});
+
 test("loss timers run from a loss to success or the end, and are started once", () => {
-  const watched: readonly State[] = ["recovering", "waiting"];
+  const watched: readonly State[] = ["fencing", "recovering", "waiting"];
   for (const { from, to, run } of moves) {
     expect(run.includes("startLossTimers")).toBe(!watched.includes(from) && watched.includes(to));
     expect(run.includes("stopLossTimers")).toBe(watched.includes(from) && !watched.includes(to));
@@ -78,7 +86,7 @@ test("an attempt runs in the states that have one, and in no other", () => {
 });
 
 test("what is new begins after what is old has ended", () => {
-  const last: readonly Effect[] = ["attempt", "armDelay", "goLive", "runClose", "finish"];
+  const last: readonly Effect[] = ["attempt", "armDelay", "fence", "goLive", "runClose", "finish"];
   for (const { run } of moves) {
     const at = run.findIndex((effect) => last.includes(effect));
     expect(at === -1 || at === run.length - 1).toBe(true);

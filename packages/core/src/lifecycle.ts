@@ -4,18 +4,18 @@
 /**
  * - `connecting`: the first attempt, at each address once; nothing has ever worked.
  * - `live`: commands flow.
+ * - `fencing`: torn down, and another controller is being asked to see to it that commands of unknown
+ *   outcome can do no more harm.
  * - `recovering`: torn down, and an attempt to connect again is under way.
  * - `waiting`: torn down, and the next attempt is due after a delay.
  * - `disabled`: torn down, and nobody tries until asked to.
  * - `closing`: on the way out, whatever the peer does.
  * - `closed`: gone. Handles that are left are dead.
- *
- * DESIGN.md §4 names one more, `fencing`: commands of unknown outcome are held there until they can
- * do no harm. It comes with Cross-Controller Reset.
  */
 export const states = [
   "connecting",
   "live",
+  "fencing",
   "recovering",
   "waiting",
   "disabled",
@@ -31,6 +31,9 @@ export type State = (typeof states)[number];
  * - `exhausted`: the attempt failed, and the policy has no further one.
  * - `lost`: a queue is gone, a command or the keep-alive timed out, the controller failed.
  * - `flapped`: `lost`, again, before it had been live for long: coming back at once would not last.
+ * - `lostInDoubt`, `resetInDoubt`: `lost`, or `reset`, with commands of unknown outcome that another
+ *   controller can put an end to.
+ * - `fenced`: it has, or nobody is left to be asked.
  * - `reset`, `disable`, `enable`, `close`: somebody asks for it.
  * - `delayElapsed`, `lossElapsed`: timers.
  * - `ended`: the close procedure has come to its end.
@@ -42,6 +45,9 @@ export const events = [
   "exhausted",
   "lost",
   "flapped",
+  "lostInDoubt",
+  "resetInDoubt",
+  "fenced",
   "reset",
   "disable",
   "enable",
@@ -59,6 +65,7 @@ export type Event = (typeof events)[number];
  * - `cancelAttempt`: stop connecting, and drop what it has built.
  * - `startLossTimers`, `stopLossTimers`: fast-fail and loss run from the first failure to success.
  * - `armDelay`, `disarmDelay`: the wait before the next attempt.
+ * - `fence`, `cancelFence`: begin to have what is in doubt put an end to; wait for it no longer.
  * - `goLive`: keep-alive and asynchronous events begin.
  * - `runClose`: the close procedure, which tears down by itself at the right moment.
  * - `finish`: everything is released; whoever waits is told.
@@ -72,6 +79,8 @@ export type Effect =
   | "stopLossTimers"
   | "armDelay"
   | "disarmDelay"
+  | "fence"
+  | "cancelFence"
   | "goLive"
   | "runClose"
   | "finish";
@@ -101,7 +110,10 @@ export const lifecycle: Lifecycle = {
     refused: go("closing", "cancelAttempt", "runClose"),
     exhausted: go("closing", "cancelAttempt", "runClose"), // whoever connects wants to hear of it
     lost: "ignore", // the attempt notices by itself, and fails as a whole
-    flapped: "impossible", // said of a live controller
+    flapped: "impossible", // these three are said of a live controller
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: "join",
     disable: go("disabled", "cancelAttempt"),
     enable: "join",
@@ -117,12 +129,33 @@ export const lifecycle: Lifecycle = {
     exhausted: "impossible",
     lost: go("recovering", "tearDown", "nextAddress", "startLossTimers", "attempt"),
     flapped: go("waiting", "tearDown", "nextAddress", "startLossTimers", "armDelay"),
+    lostInDoubt: go("fencing", "tearDown", "nextAddress", "startLossTimers", "fence"),
+    resetInDoubt: go("fencing", "tearDown", "startLossTimers", "fence"),
+    fenced: "impossible",
     reset: go("recovering", "tearDown", "startLossTimers", "attempt"),
     disable: go("disabled", "tearDown"),
     enable: "ignore", // it is
     close: go("closing", "runClose"),
     delayElapsed: "impossible",
     lossElapsed: "impossible",
+    ended: "impossible",
+  },
+  fencing: {
+    connected: "impossible",
+    failed: "impossible",
+    refused: "impossible",
+    exhausted: "impossible",
+    lost: "ignore", // there is nothing left to lose
+    flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: go("recovering", "attempt"),
+    reset: "join",
+    disable: go("disabled", "cancelFence", "stopLossTimers"),
+    enable: "join",
+    close: go("closing", "cancelFence", "stopLossTimers", "runClose"),
+    delayElapsed: "impossible",
+    lossElapsed: go("closing", "cancelFence", "stopLossTimers", "runClose"),
     ended: "impossible",
   },
   recovering: {
@@ -132,6 +165,9 @@ export const lifecycle: Lifecycle = {
     exhausted: go("disabled", "cancelAttempt", "nextAddress", "stopLossTimers"),
     lost: "ignore", // the attempt notices by itself
     flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: "join",
     disable: go("disabled", "cancelAttempt", "stopLossTimers"),
     enable: "join",
@@ -147,6 +183,9 @@ export const lifecycle: Lifecycle = {
     exhausted: "impossible",
     lost: "ignore", // there is nothing left to lose
     flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: go("recovering", "disarmDelay", "attempt"), // somebody cannot wait
     disable: go("disabled", "disarmDelay", "stopLossTimers"),
     enable: go("recovering", "disarmDelay", "attempt"),
@@ -162,6 +201,9 @@ export const lifecycle: Lifecycle = {
     exhausted: "impossible",
     lost: "ignore",
     flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: "refuse",
     disable: "ignore", // it is
     enable: go("recovering", "startLossTimers", "attempt"),
@@ -177,6 +219,9 @@ export const lifecycle: Lifecycle = {
     exhausted: "impossible",
     lost: "ignore", // the close procedure looks at the queues itself
     flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: "refuse",
     disable: "refuse",
     enable: "refuse",
@@ -192,6 +237,9 @@ export const lifecycle: Lifecycle = {
     exhausted: "impossible",
     lost: "ignore",
     flapped: "impossible",
+    lostInDoubt: "impossible",
+    resetInDoubt: "impossible",
+    fenced: "impossible",
     reset: "refuse",
     disable: "refuse",
     enable: "refuse",

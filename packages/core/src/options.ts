@@ -24,6 +24,23 @@ export interface HostIdentity {
  */
 export type TimeoutAction = "none" | "abort" | "reset";
 
+/**
+ * Who holds commands of unknown outcome back until they can do no more harm. Neither call may call
+ * back, nor ask anything of the controller, before it returns.
+ */
+export interface FencePort {
+  /**
+   * Whether the controller, were it lost now, leaves such commands behind, and another controller can
+   * put an end to them.
+   */
+  wanted(): boolean;
+  /**
+   * The controller is lost. Calls `done`, once, when they are at an end or nobody is left to be asked;
+   * within a bound of its own. The returned function calls that off.
+   */
+  begin(done: () => void): () => void;
+}
+
 /** What a controller is connected with. */
 export interface ControllerOptions extends HostIdentity {
   /** The way to the controller; several are tried in turn, one connected at a time. */
@@ -58,12 +75,18 @@ export interface ControllerOptions extends HostIdentity {
   readonly transferBytesMax?: number;
   /** Admin commands that may wait for room in the admin queue. Default 128. */
   readonly adminWaitingMax?: number;
+  /** Default: nobody; then a lost controller connects again at once. */
+  readonly fence?: FencePort;
   /** When to try again, to stop waiting and to give up: see {@link ReconnectPolicy}. */
   readonly reconnect?: Partial<ReconnectPolicy>;
 }
 
 /** Options with every default filled in. */
-export type ResolvedOptions = Omit<Required<ControllerOptions>, "transport" | "reconnect"> & {
+export type ResolvedOptions = Omit<
+  Required<ControllerOptions>,
+  "transport" | "reconnect" | "fence"
+> & {
+  readonly fence: FencePort | undefined;
   readonly transports: readonly Transport[];
   readonly reconnect: ReconnectPolicy;
 };
@@ -130,6 +153,7 @@ export function resolveOptions(options: ControllerOptions): ResolvedOptions {
     disableSqFlow: true,
     transferBytesMax: 1024 * 1024,
     adminWaitingMax: 128,
+    fence: undefined,
     ...(given(rest) as HostIdentity & { subsystemNqn: string }),
     transports,
     reconnect: checkReconnectPolicy(reconnect ?? {}),

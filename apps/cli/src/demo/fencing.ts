@@ -51,64 +51,83 @@ const verdict = (stage: Stage, { blocks, held, staleBlocks, releasedBy }: Fencin
     ? `\nWithout fencing ${staleBlocks} of ${blocks} blocks lost newer data to an older write.\n`
     : `\n${held} writes were held until it was safe (${releasedBy}): no block lost newer data.\n`;
 
+/** The paths of a host to those addresses, each of which can fall silent. */
+function openPaths(
+  { options }: Stage,
+  addresses: Awaited<ReturnType<typeof openTarget>>["addresses"],
+) {
+  const { hdrDigest = false, dataDigest = false } = options;
+  return addresses.map(({ address, host, port }, at) => {
+    const connector = new SilentConnector(tcpConnector({ host, port }));
+    const transport = hostTransport({
+      address,
+      connector,
+      clock: systemClock,
+      headerDigest: hdrDigest,
+      dataDigest,
+    });
+    return { name: `path ${at + 1} (port ${port})`, connector, transport };
+  });
+}
+
+/** Connects by both paths, and plays the scenario. */
+async function play(
+  stage: Stage,
+  disk: LateDevice,
+  [first, second]: ReturnType<typeof openPaths>,
+): Promise<FencingReport> {
+  const { signal } = stage.context;
+  const host = await connect({
+    ...newIdentity(),
+    transport: first!.transport,
+    subsystemNqn: NQN,
+    keepAliveTimeoutMs: KEEP_ALIVE_MS,
+    fencing: stage.options.withoutFencing === true ? "none" : "reset",
+    signal,
+  });
+  return stage.withHost(host, async () => {
+    await host.addPath(second!.transport, signal);
+    const device = await host.openNamespace(1);
+    const [one, two] = host.group.controllers;
+    const ways = [
+      { name: first!.name, path: one! },
+      { name: second!.name, path: two! },
+    ];
+    const silence = (): void => first!.connector.silence();
+    const { clock } = stage;
+    const sizes = { lateMs: LATE_MS, blocks: BLOCKS };
+    return stage.telling((timeline) =>
+      runFencing({
+        device,
+        group: host.group,
+        clock,
+        ways,
+        silence,
+        disk,
+        ...sizes,
+        timeline,
+        signal,
+      }),
+    );
+  });
+}
+
 export async function fencing(stage: Stage): Promise<Report> {
   await stage.tellHeading("Lose a path in the middle of writes that the target does late");
   const device = disk(stage.options, BLOCKS);
   const late = new LateDevice(systemClock, device);
   const { target, addresses } = await openTarget(late);
-  const connectors = addresses.map(
-    ({ host, port }) => new SilentConnector(tcpConnector({ host, port })),
-  );
-  const { hdrDigest = false, dataDigest = false, withoutFencing = false } = stage.options;
-  const transports = addresses.map(({ address }, at) =>
-    hostTransport({
-      address,
-      connector: connectors[at]!,
-      clock: systemClock,
-      headerDigest: hdrDigest,
-      dataDigest,
-    }),
-  );
+  const paths = openPaths(stage, addresses);
   try {
     await stage.tellServing(device, ...addresses);
-    const { signal } = stage.context;
-    const host = await connect({
-      ...newIdentity(),
-      transport: transports[0]!,
-      subsystemNqn: NQN,
-      keepAliveTimeoutMs: KEEP_ALIVE_MS,
-      fencing: withoutFencing ? "none" : "reset",
-      signal,
-    });
-    const report = await stage.withHost(host, async () => {
-      await host.addPath(transports[1]!, signal);
-      const namespace = await host.openNamespace(1);
-      const ways = host.group.controllers.map((path, at) => ({
-        name: `path ${at + 1} (port ${addresses[at]!.port})`,
-        path,
-      }));
-      return stage.telling((timeline) =>
-        runFencing({
-          device: namespace,
-          group: host.group,
-          clock: stage.clock,
-          ways,
-          silence: () => connectors[0]!.silence(),
-          disk: late,
-          lateMs: LATE_MS,
-          blocks: BLOCKS,
-          timeline,
-          signal,
-        }),
-      );
-    });
+    const report = await play(stage, late, paths);
     const { timeline, ...fencing } = report;
     const data = { scenario: "fencing", timeline, fencing };
     stage.context.partial = data;
     check(stage, report);
     return { data, text: () => verdict(stage, report) };
   } finally {
-    for (const connector of connectors) connector.release();
+    for (const { connector } of paths) connector.release();
     await target.close();
     await late.close();
     await device.close();

@@ -55,6 +55,8 @@ export interface FenceReport {
 export interface FencedPath {
   readonly controller: Controller;
   readonly source: ResetSource;
+  /** Behind it wait requests of the current connection, or of the last one. */
+  readonly fence: Fence;
 }
 
 /** Who the fences are for. */
@@ -151,12 +153,15 @@ export class Fences {
     return ciu !== 0 && this.#hasSource(path);
   }
 
-  /** Calls `done`, not inside this call, once no source is being asked about `fence` any more. */
-  whenAsked(fence: Fence | undefined, path: FencedPath, done: () => void): () => void {
+  /**
+   * Calls `done`, not inside this call, once no source is being asked about what `path` has left
+   * behind. The returned function calls that off.
+   */
+  whenAsked(path: FencedPath, done: () => void): () => void {
     const { clock } = path.controller.options;
     let isWanted: "yes" | "no" = "yes";
     const tell = (): void => clock.defer(() => isWanted === "yes" && done());
-    const open = fence === undefined ? undefined : this.#open.get(fence);
+    const open = this.#open.get(path.fence);
     if (open === undefined || open.asking === "done") tell();
     else open.waiters.push(tell);
     return () => void (isWanted = "no");

@@ -10,6 +10,7 @@ import {
   type CommandResult,
   Controller,
   type ControllerOptions,
+  type FencePort,
   type NamespaceFacts,
   type RequestDone,
   addressText,
@@ -110,9 +111,13 @@ export class NvmeGroup implements ControllerPathEvents {
    */
   async attach(options: ControllerOptions, signal?: AbortSignal): Promise<ControllerPath> {
     signal?.throwIfAborted();
-    const controller = new Controller(options);
+    const fence: FencePort = {
+      wanted: () => this.#isInDoubt(path) && this.#fences.canReset(path),
+      begin: (done) => this.#fences.whenAsked(path, done),
+    };
+    const controller = new Controller({ ...options, fence });
     this.#checkDuplicate(controller);
-    const path = new ControllerPath(controller, this, this.#fences);
+    const path: ControllerPath = new ControllerPath(controller, this, this.#fences);
     const scanned = new Promise<void>((done, failed) => this.#scans.set(path, { done, failed }));
     const cancel = (): void => controller.close({}, () => {});
     signal?.addEventListener("abort", cancel, { once: true });
@@ -277,6 +282,13 @@ export class NvmeGroup implements ControllerPathEvents {
       if (shared === undefined) continue;
       throw new NvmeofError("NVME_ERR_DUPLICATE", `${this.name} has a path by ${shared} already`);
     }
+  }
+
+  /** Whether writes would be left behind whose outcome nobody knows, were the controller lost now. */
+  #isInDoubt(path: ControllerPath): boolean {
+    return [...path.namespaces.values()].some(
+      ({ user }) => user instanceof MultipathDevice && user.hasChangesBy(path),
+    );
   }
 
   /** Two controllers of one subsystem have two IDs, or they are not of one subsystem. */
