@@ -5,6 +5,7 @@ import { formatAddress, isUri, parseAddress, parseListen } from "./address.ts";
 
 const nqn = "nqn.2024-01.com.example:disk1";
 const nothing = {
+  transport: "tcp",
   port: undefined,
   subsystemNqn: undefined,
   nsid: undefined,
@@ -14,6 +15,7 @@ const nothing = {
 
 test.each([
   ["nvme+tcp://192.0.2.10", { host: "192.0.2.10" }],
+  ["NVMe+FC://192.0.2.10:4421", { transport: "fc", host: "192.0.2.10", port: 4421 }],
   ["nvme+tcp://192.0.2.10:8009/", { host: "192.0.2.10", port: 8009 }],
   [`nvme+tcp://target.example/${nqn}`, { host: "target.example", subsystemNqn: nqn }],
   [`NVMe+TCP://h:4420/${nqn}?nsid=3`, { host: "h", port: 4420, subsystemNqn: nqn, nsid: 3 }],
@@ -28,7 +30,9 @@ test.each([
 test.each([
   ["192.0.2.10:4420", "does not begin with nvme+tcp://"],
   ["http://192.0.2.10", "http is not a transport that is known"],
-  ["nvme+fc://nn-0x1:pn-0x2", "nvme+fc is not a transport that is known"],
+  ["nvme+rdma://192.0.2.10", "nvme+rdma is not a transport that is known"],
+  ["nvme+fc://nn-0x1:pn-0x2", '"pn-0x2" is not a port'],
+  ["nvme+fc://[::1", "it is not host[:port]"],
   ["nvme+tcp://", "the host is missing"],
   ["nvme+tcp://h:0", '"0" is not a port'],
   ["nvme+tcp://h:65536", '"65536" is not a port'],
@@ -60,6 +64,7 @@ test.each([
   { host: "::1", port: 4420, subsystemNqn: nqn, nsid: 7 },
   { host: "fe80::1%eth0", port: 1 },
   { host: "h", subsystemNqn: "nqn.2024-01.x:a?b#c%d/é" },
+  { transport: "fc" as const, host: "::1", port: 4421, subsystemNqn: nqn },
 ])("what is formatted is read back: %o", (address) => {
   expect(parseAddress(formatAddress(address))).toEqual({ ...nothing, ...address });
 });

@@ -1,12 +1,16 @@
-// Where a subsystem is: `nvme+tcp://host[:port][/<subnqn>][?nsid=1&hostnqn=…]`, and back into text.
+// Where a subsystem is: `nvme+tcp://host[:port][/<subnqn>][?nsid=1&hostnqn=…]`, or nvme+fc://, and back.
 // Read first: README.md "Addresses".
 
 import { checkNqn, NSID_ALL } from "@nvmeof/codec";
 import { CliError } from "./errors.ts";
 import { parseWhole } from "./units.ts";
 
+/** How a subsystem is reached: NVMe/TCP, or FC between software ports. */
+export type TransportType = "tcp" | "fc";
+
 /** What an address says; what it leaves out comes from options or defaults. */
 export interface Address {
+  readonly transport: TransportType;
   readonly host: string;
   readonly port: number | undefined;
   readonly subsystemNqn: string | undefined;
@@ -16,6 +20,7 @@ export interface Address {
 }
 
 const SCHEME = "nvme+tcp://";
+const FC_SCHEME = "nvme+fc://";
 
 /** Whether `text` means a namespace or subsystem, and not a file. */
 export const isUri = (text: string): boolean => /^nvme\+\w+:\/\//i.test(text);
@@ -26,13 +31,13 @@ const refuse = (text: string, why: string, hint?: string): CliError =>
   });
 
 const pattern =
-  /^nvme\+tcp:\/\/(?:([^@/?#]*)@)?(\[[^\]]*\]|[^:/?#[\]]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?(#.*)?$/i;
+  /^nvme\+(tcp|fc):\/\/(?:([^@/?#]*)@)?(\[[^\]]*\]|[^:/?#[\]]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?(#.*)?$/i;
 
 /** @throws CliError NVME_ERR_ADDRESS saying what is wrong with it. */
 export function parseAddress(text: string): Address {
   const match = pattern.exec(text);
   if (match === null) throw refuse(text, whyNoMatch(text));
-  const [, user, host = "", portText, path = "", query = "", fragment] = match;
+  const [, scheme = "tcp", user, host = "", portText, path = "", query = "", fragment] = match;
   if (user !== undefined) {
     const hint = "Secrets and names do not belong in addresses, which others can read.";
     throw refuse(text.replace(`${user}@`, "…@"), "it has a user or a password", hint);
@@ -43,6 +48,7 @@ export function parseAddress(text: string): Address {
   const { nsid, hostnqn, hostid } = queryOf(text, query);
   const subsystemNqn = decoded(text, path);
   return {
+    transport: scheme.toLowerCase() === "fc" ? "fc" : "tcp",
     host: hostOf(text, host),
     port,
     subsystemNqn: subsystemNqn === "" ? undefined : nqnOf(text, subsystemNqn),
@@ -55,8 +61,8 @@ export function parseAddress(text: string): Address {
 function whyNoMatch(text: string): string {
   const [, scheme] = /^([a-z][\w+.-]*):\/\//i.exec(text) ?? [];
   if (scheme === undefined) return `it does not begin with ${SCHEME}`;
-  if (scheme.toLowerCase() === "nvme+tcp") return "it is not host[:port][/subsystem][?nsid=n]";
-  return `${scheme} is not a transport that is known; ${SCHEME} is`;
+  if (/^nvme\+(tcp|fc)$/i.test(scheme)) return "it is not host[:port][/subsystem][?nsid=n]";
+  return `${scheme} is not a transport that is known; ${SCHEME} and ${FC_SCHEME} are`;
 }
 
 function hostOf(text: string, host: string): string {
@@ -129,11 +135,13 @@ const bracketed = (host: string): string =>
 export type AddressParts = Pick<Address, "host"> & Partial<Address>;
 
 /** The address as text that `parseAddress` reads back. */
-export function formatAddress({ host, port, subsystemNqn, nsid }: AddressParts): string {
+export function formatAddress(parts: AddressParts): string {
+  const { transport, host, port, subsystemNqn, nsid } = parts;
+  const scheme = transport === "fc" ? FC_SCHEME : SCHEME;
   const at = port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`;
   const path =
     subsystemNqn === undefined ? "" : `/${encodeURI(subsystemNqn).replace(/[?#]/g, escape)}`;
-  return `${SCHEME}${at}${path}${nsid === undefined ? "" : `?nsid=${nsid}`}`;
+  return `${scheme}${at}${path}${nsid === undefined ? "" : `?nsid=${nsid}`}`;
 }
 
 const escape = (character: string): string => encodeURIComponent(character);

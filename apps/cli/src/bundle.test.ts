@@ -57,6 +57,15 @@ describe.skipIf(!isBuilt)("the bundled file", { timeout: 30_000 }, () => {
     });
   });
 
+  test("simulates in threads of its own until Ctrl-C, and says what they found", async () => {
+    const threads = ["--workers", "2", "--progress", "json"];
+    const { child, stdout, stderr, exited } = start("sim", "run", "--seeds", "1000000", ...threads);
+    await stderr.contains('"progress"');
+    child.kill("SIGINT");
+    expect(await exited).toBe(130);
+    expect(stdout.text).toMatch(/^[1-9]\d* seeds from 1 on/);
+  });
+
   test("serves until SIGTERM, and ends with 0", async () => {
     const ports = ["--listen", "127.0.0.1:0", "--discovery-port", "0"];
     const { child, stdout, exited } = start("serve", "--mem", "1M", ...ports);

@@ -10,6 +10,8 @@ export interface CommandSpec {
   readonly aliases?: readonly string[];
   /** As commander has it: "[uri]", "<source>". */
   readonly args?: readonly (readonly [name: string, text: string])[];
+  /** `hidden`: not for people, and not in the help. */
+  readonly visibility?: "shown" | "hidden";
   readonly summary: string;
   /** Further paragraphs of the help, before the options. */
   readonly details?: string;

@@ -18,6 +18,7 @@ import {
   whole,
 } from "./options.ts";
 import { serveOptions } from "./serve-options.ts";
+import { simCommands } from "./sim-commands.ts";
 
 const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1]"] as const;
 const uris = ["[uri...]", "nvme+tcp://host[:port][/<subnqn>], one for each path"] as const;
@@ -104,6 +105,23 @@ Fields have the names of the specification. Counts that the structure holds 0's 
   options: () => [...idCtrl.options(), ...namespaceOption()],
   schema: "id-ns",
   load: () => import("./verbs/id-ns.ts"),
+};
+
+const logCcr: CommandSpec = {
+  ...idCtrl,
+  name: "log ccr",
+  aliases: ["log-ccr"],
+  summary: "Print the Cross-Controller Reset log",
+  details: `
+Every controller has a log of its own: of the resets that came by it. The controller of this command is
+new, so its log is empty unless the target says otherwise; status 8 tells that it has none at all.`,
+  examples: [`nvmeof log ccr ${subsystem}`, `nvmeof log ccr ${subsystem} --json`],
+  options: () => [
+    new Option("--remove-completed", "remove the completed entries that are read (RMC)"),
+    ...idCtrl.options(),
+  ],
+  schema: "log-ccr",
+  load: () => import("./verbs/log-ccr.ts"),
 };
 
 const list: CommandSpec = {
@@ -277,17 +295,21 @@ read settles and that the close is bounded. It needs no network and touches no f
 code is a self test.
 
 With --scenario it plays one part: destruct, the last one above; failover, where one of two paths goes
-and comes back under verified writes; reconnect, where the only path does. Writes whose outcome is not
-known are held for twice the keep-alive timeout, which is 1 s here.`,
+and comes back under verified writes; reconnect, where the only path does; fencing, where a path falls
+silent in the middle of writes that the target carries out late. Writes whose outcome is not known are
+held until another controller has reset the lost one, or else for twice the keep-alive timeout, which
+is 1 s here; --without-fencing shows what becomes of the data otherwise.`,
   examples: [
     "nvmeof demo",
     "nvmeof demo --seconds 1 --size 4M --json",
     "nvmeof demo --scenario failover --rounds 5",
+    "nvmeof demo --scenario fencing --without-fencing",
   ],
   options: () => [
     new Option("--scenario <name>", "play one part alone").choices(scenarios),
     valued("--rounds <count>", "failover: how often a path goes", whole(1, 1000)).default(3),
     valued("--outage <duration>", "reconnect: time without a path", duration).default(3000, "3s"),
+    new Option("--without-fencing", "fencing: send such writes again at once, which is unsafe"),
     valued("--size <bytes>", "size of the namespace", size).default(64 * 2 ** 20, "64M"),
     valued("--seconds <count>", "how long to measure", whole(1, 3600)).default(3),
     valued("--queue-depth <count>", "reads in flight", whole(1, 1023)).default(32),
@@ -335,9 +357,11 @@ export const commands: readonly CommandSpec[] = [
   showTopology,
   idCtrl,
   idNs,
+  logCcr,
   read,
   write,
   cp,
   genHostnqn,
   showHostnqn,
+  ...simCommands,
 ];

@@ -49,6 +49,7 @@ export type CliCode =
   | "NVME_ERR_OUTPUT_CLOSED" // whoever read our stdout has gone
   | "NVME_ERR_MISMATCH"
   | "NVME_ERR_PARTIAL" // some of several addresses could not be reached
+  | "NVME_ERR_VIOLATION" // an invariant that the simulator saw broken
   | "NVME_ERR_UNSETTLED" // a demo whose reads did not settle, or whose close was not bounded
   | "NVME_ERR_INTERNAL";
 
@@ -59,6 +60,7 @@ type SingleCode =
   | "NVME_ERR_DISCOVERY_TOO_LARGE"
   | "NVME_ERR_DISCOVERY_UNSTABLE"
   | "NVME_ERR_DUPLICATE"
+  | "NVME_ERR_FC_REJECTED"
   | "NVME_ERR_FILE"
   | "NVME_ERR_GROUP_MISMATCH"
   | "NVME_ERR_HOST_NOT_ALLOWED"
@@ -107,6 +109,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_DISCOVERY_TOO_LARGE: final("protocol"),
   NVME_ERR_DISCOVERY_UNSTABLE: again("failed"),
   NVME_ERR_DUPLICATE: final("usage"),
+  NVME_ERR_FC_REJECTED: again("rejected"),
   NVME_ERR_FILE: final("failed"),
   NVME_ERR_FILE_NOT_FOUND: final("notFound"),
   NVME_ERR_GROUP_MISMATCH: final("usage"),
@@ -148,6 +151,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_UNSETTLED: final("failed"),
   NVME_ERR_UNSUPPORTED: final("failed"),
   NVME_ERR_USAGE: final("usage"),
+  NVME_ERR_VIOLATION: final("failed"),
 };
 
 /** The verdict on a code; "failed" for one that a newer package may have. */

@@ -16,13 +16,17 @@ const events = (text: string): EventEnvelope[] =>
     .map((line) => JSON.parse(line) as EventEnvelope);
 
 test("it stays until Ctrl-C, which ends it in order and with 0", async () => {
+  const left = new Promise<void>((resolve) =>
+    target.served.target.observe(({ type }) => type === "controller-removed" && resolve()),
+  );
   const run = start(["connect", "--hold", target.uri]);
   await run.stdout.contains("live, controller 1, namespaces 1, 2\n");
   run.signal("SIGINT");
   expect(await run.ended).toBe(0);
   expect(run.stdout.text).toMatch(/Z {2}closed in .*, shutdown complete\n$/);
   // The target learns of it when the last bytes have reached it.
-  await expect.poll(() => target.served.target.status.controllers).toBe(0);
+  await left;
+  expect(target.served.target.status.controllers).toBe(0);
 });
 
 test("as JSON every event is an envelope on a line of its own", async () => {

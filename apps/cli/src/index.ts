@@ -11,6 +11,7 @@ const exitCode = await main(process.argv.slice(2), {
   stderr,
   env,
   signals: process,
+  program: new URL(import.meta.url),
   quit,
 });
 // What is left open, a pipe that nobody writes to or a name that does not resolve, is not waited for;

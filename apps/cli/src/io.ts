@@ -16,6 +16,8 @@ export interface Io {
     on(signal: string, listener: () => void): unknown;
     off(signal: string, listener: () => void): unknown;
   };
+  /** The file of the command, for threads that run it as well; undefined where it is not one file. */
+  readonly program?: URL | undefined;
   /** Ends the process where it stands. */
   readonly quit: (exitCode: number) => void;
 }

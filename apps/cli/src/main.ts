@@ -17,7 +17,11 @@ import { onSignals } from "./signals.ts";
 import { styleFor } from "./style.ts";
 import { version } from "./version.ts";
 
-const groups: Readonly<Record<string, string>> = { id: "Print an Identify structure" };
+const groups: Readonly<Record<string, string>> = {
+  id: "Print an Identify structure",
+  log: "Print a log page",
+  sim: "Simulate hosts, targets and a network that fails; the same seed gives the same run",
+};
 
 /** Runs `nvmeof <argv>`. Never rejects. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -36,7 +40,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const run = async (options: object, args: string[]): Promise<void> => {
       exitCode = await runVerb(spec, options as CommonOptions, args, io);
     };
-    addCommand(parentOf(program, parents, spec), spec.name.split(" ").at(-1)!, spec, run, false);
+    const hidden = spec.visibility === "hidden";
+    addCommand(parentOf(program, parents, spec), spec.name.split(" ").at(-1)!, spec, run, hidden);
     for (const alias of spec.aliases ?? []) addCommand(program, alias, spec, run, true);
   }
   try {

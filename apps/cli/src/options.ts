@@ -3,6 +3,7 @@
 
 import { checkNqn, NSID_ALL, uuidBytes } from "@nvmeof/codec";
 import { Option } from "commander";
+import type { TransportType } from "./address.ts";
 import type { OutputFormat } from "./context.ts";
 import { CliError, usage } from "./errors.ts";
 import type { ProgressChoice } from "./progress.ts";
@@ -36,7 +37,7 @@ export interface ConnectionOptions extends CommonOptions {
 
 /** Options on whom to connect to. */
 export interface TargetOptions extends ConnectionOptions {
-  readonly transport?: string;
+  readonly transport?: TransportType;
   readonly traddr?: string;
   readonly trsvcid?: number;
   readonly nqn?: string;
@@ -154,7 +155,10 @@ export const connectionOptions = (): Option[] =>
 export const targetOptions = (addresses: "one" | "many" = "one"): Option[] =>
   grouped(
     "Target:",
-    new Option("-t, --transport <type>", "tcp").choices(["tcp"]),
+    new Option("-t, --transport <type>", "tcp, or fc between software ports").choices([
+      "tcp",
+      "fc",
+    ]),
     addresses === "one"
       ? new Option("-a, --traddr <address>", "host name or IP address")
       : repeated("-a, --traddr <address>", "host name or IP address; once for each path", String),

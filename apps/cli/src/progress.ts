@@ -8,8 +8,8 @@ export type ProgressChoice = "auto" | "always" | "never" | "json";
 
 /** How far a piece of work is. */
 export interface Progress {
-  /** So many bytes are done. */
-  update(bytes: number): void;
+  /** So many bytes, or whatever is counted, are done. */
+  update(count: number): void;
   /** It is over, one way or the other; the line is cleared. */
   end(): void;
 }
@@ -28,6 +28,10 @@ export interface ProgressOptions {
   readonly label: string;
   /** undefined where nobody knows. */
   readonly totalBytes: number | undefined;
+  /** What is counted. Default: bytes. */
+  readonly unit?: string;
+  /** What a person reads on a terminal, where there is no total. Default: count and rate of bytes. */
+  readonly text?: (count: number, elapsedMs: number) => string;
   /** Time, ms. Default: that of the system. */
   readonly nowMs?: () => number;
 }
@@ -57,12 +61,13 @@ function throttled(
 }
 
 function jsonLines(io: Io, options: ProgressOptions): Progress {
-  const { label, totalBytes, nowMs = systemNowMs } = options;
+  const { label, totalBytes, unit = "bytes", nowMs = systemNowMs } = options;
   const startMs = nowMs();
   let last = 0;
-  const line = (event: string, bytes: number): void => {
+  const line = (event: string, count: number): void => {
     const elapsedMs = Math.round(nowMs() - startMs);
-    const said = { event, label, bytes, totalBytes: totalBytes ?? null, elapsedMs };
+    const total = unit === "bytes" ? { totalBytes: totalBytes ?? null } : {};
+    const said = { event, label, [unit]: count, ...total, elapsedMs };
     io.stderr.write(`${JSON.stringify(said)}\n`);
   };
   const show = throttled(options, (bytes) => line("progress", bytes));
@@ -79,8 +84,10 @@ const CLEAR_LINE = "\r\u001b[K";
 
 function counter({ stderr }: Io, options: ProgressOptions): Progress {
   let shown = "";
-  const show = throttled(options, (bytes, elapsedMs) => {
-    shown = `${options.label}  ${formatBytes(bytes)}  ${formatRate(bytes, elapsedMs)}`;
+  const bytesText = (bytes: number, elapsedMs: number): string =>
+    `${options.label}  ${formatBytes(bytes)}  ${formatRate(bytes, elapsedMs)}`;
+  const show = throttled(options, (count, elapsedMs) => {
+    shown = (options.text ?? bytesText)(count, elapsedMs);
     stderr.write(CLEAR_LINE + shown);
   });
   return {

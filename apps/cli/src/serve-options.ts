@@ -2,7 +2,7 @@
 
 import { checkNqn } from "@nvmeof/codec";
 import { Option } from "commander";
-import { parseListen } from "./address.ts";
+import { type TransportType, parseListen } from "./address.ts";
 import { usage } from "./errors.ts";
 import { type CommonOptions, repeated, size, valued, whole } from "./options.ts";
 
@@ -22,6 +22,7 @@ export interface ServeOptions extends CommonOptions {
   readonly file?: readonly Backing[];
   readonly blockSize: number;
   readonly nqn?: string;
+  readonly transport: TransportType;
   readonly listen?: readonly ListenAddress[];
   readonly discovery?: ListenAddress;
   readonly discoveryPort?: number;
@@ -46,6 +47,9 @@ export function serveOptions(): Option[] {
     repeated("--file <path>", "a namespace in a file; repeat for more", file),
     valued("--block-size <bytes>", "512 to 65536, a power of two", blockSize).default(512),
     valued("-n, --nqn <nqn>", "NQN of the subsystem", checkNqn),
+    new Option("-t, --transport <type>", "tcp, or fc between software ports")
+      .choices(["tcp", "fc"])
+      .default("tcp"),
     repeated(
       "--listen <host:port>",
       "where to listen; repeat for more (default: 127.0.0.1:4420)",

@@ -3,13 +3,14 @@
 import { DISCOVERY_NQN } from "@nvmeof/codec";
 import type { ControllerOptions, HostIdentity } from "@nvmeof/core";
 import type { ConnectOptions } from "@nvmeof/bdev/nvme";
-import { tcp } from "@nvmeof/transport/node";
-import { type Address, parseAddress } from "./address.ts";
+import { fc, tcp } from "@nvmeof/transport/node";
+import { type Address, type TransportType, parseAddress } from "./address.ts";
 import { usage } from "./errors.ts";
 import type { ConnectionOptions, ManyTargetOptions, NamespaceOptions } from "./options.ts";
 
 /** Where to connect to: complete. */
 export interface Endpoint {
+  readonly transport: TransportType;
   readonly host: string;
   readonly port: number;
   readonly subsystemNqn: string;
@@ -23,6 +24,7 @@ export const IO_PORT = 4420;
 export const DISCOVERY_PORT = 8009;
 
 const nowhere: Omit<Address, "host"> & { host: string | undefined } = {
+  transport: "tcp",
   host: undefined,
   port: undefined,
   subsystemNqn: undefined,
@@ -93,6 +95,7 @@ function merged(
     );
   }
   return {
+    transport: options.transport ?? said.transport,
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port: options.trsvcid ?? said.port,
     subsystemNqn: options.nqn ?? said.subsystemNqn,
@@ -117,12 +120,15 @@ export function controllerOptions(
   const lossMs = retries ? options.ctrlLossTmo : 0;
   return {
     ...identity,
-    transport: tcp({
-      host,
-      port,
-      headerDigest: options.hdrDigest ?? false,
-      dataDigest: options.dataDigest ?? false,
-    }),
+    transport:
+      endpoint.transport === "fc"
+        ? fc({ host, port })
+        : tcp({
+            host,
+            port,
+            headerDigest: options.hdrDigest ?? false,
+            dataDigest: options.dataDigest ?? false,
+          }),
     subsystemNqn,
     ioQueues: options.nrIoQueues,
     queueEntries: options.queueSize,

@@ -41,9 +41,10 @@ const record = (entry: DiscoveryEntry): object => ({
 /** What to give to our other commands; null for transports that they do not speak. */
 function uriOf({ trtype, traddr, trsvcid, subtype, subnqn }: DiscoveryEntry): string | null {
   const port = Number(trsvcid);
-  if (trtype !== Trtype.Tcp || !Number.isInteger(port) || traddr === "") return null;
+  const transport = trtype === Trtype.Tcp ? "tcp" : trtype === Trtype.Fc ? "fc" : undefined;
+  if (transport === undefined || !Number.isInteger(port) || traddr === "") return null;
   const subsystemNqn = subtype === Subtype.Nvm ? subnqn : undefined;
-  return formatAddress({ host: traddr, port, subsystemNqn });
+  return formatAddress({ transport, host: traddr, port, subsystemNqn });
 }
 
 const columns: readonly Column<DiscoveryEntry>[] = [

@@ -110,6 +110,21 @@ test("id ctrl prints every field, and the bytes of the structure for programs", 
   }
 });
 
+test("id ctrl prints which incarnation of the controller it is, and what it takes of resets", async () => {
+  const [first, second] = await Promise.all(
+    [1, 2].map(() => nvmeofJson(["id", "ctrl", target.uri])),
+  );
+  const { data } = first!;
+  expect(data).toMatchObject({ ciu: expect.any(Number), cqt: 0, ccrl: 4 });
+  const { cirn } = data as { cirn: string };
+  expect(cirn).toMatch(/^\d{10,20}$/);
+  expect(second!.data).not.toMatchObject({ cirn });
+  const { stdout } = await nvmeof(["id-ctrl", target.uri]);
+  expect(stdout).toMatch(/^ciu +: \d+\ncirn +: 0x[0-9a-f]{8,16}$/m);
+  expect(stdout).toMatch(/^cqt +: 0$/m);
+  expect(stdout).toMatch(/^ccrl +: 4$/m);
+});
+
 test("id ns prints the structure, its formats and the identifiers", async () => {
   const { data } = await nvmeofJson(["id", "ns", target.namespace(2)]);
   expect(data).toMatchObject({

@@ -69,6 +69,33 @@ test("discovery tells the address that is advertised", async () => {
   });
 });
 
+test("over FC, by the address that it prints: discovery, reads and writes", async () => {
+  await serving(["--transport", "fc", "--mem", "4M"], async ({ uri, nqn, listen, discovery }) => {
+    expect(uri).toBe(`nvme+fc://127.0.0.1:${listen.port}/${nqn}`);
+    const found = await nvmeofJson(["discover", `nvme+fc://127.0.0.1:${discovery.port}`]);
+    const { records } = found.data as { records: Record<string, unknown>[] };
+    const offered = records.filter(({ subnqn }) => subnqn === nqn);
+    expect(offered).toMatchObject([{ trtype: "fc", uri }]);
+    const { data } = await nvmeofJson(["list", uri]);
+    expect(data).toMatchObject({ namespaces: [{ nsid: 1, sizeBytes: "4194304" }] });
+    // More than one sequence, each way.
+    const bytes = Buffer.alloc(1_000_448, "0123456789abcdef");
+    await nvmeof(["write", uri, "--yes"], { stdin: bytes });
+    const read = await nvmeof(["read", uri, "-z", String(bytes.length)]);
+    expect(read.bytes.equals(bytes)).toBe(true);
+    // The same place, said by options.
+    const said = ["-t", "fc", "-a", "127.0.0.1", "-s", String(listen.port), "-n", nqn];
+    expect((await nvmeofJson(["id-ctrl", ...said])).error).toBeNull();
+  });
+});
+
+test("a target over TCP is no port of FC, and the other way round", async () => {
+  await serving(["--mem", "1M"], async ({ uri }) => {
+    const wrong = await failure(["list", uri.replace("nvme+tcp", "nvme+fc"), "--no-retries"]);
+    expect(wrong.exitCode).not.toBe(0);
+  });
+});
+
 test("the ready file has the addresses, whole as soon as it is there", async () => {
   const file = freshPath("ready.json");
   const more = ["--listen", "127.0.0.1:0", "--ready-file", file];

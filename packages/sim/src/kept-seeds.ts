@@ -1,0 +1,147 @@
+// Plans of seeds that have found a bug of the product: run again at every change.
+// Read first: plan.ts. A seed means another plan once planOf changes, so that the plan itself is kept,
+// made as small as it can be.
+
+import type { ControllerPlan, GroupPlan, Plan, UserPlan } from "./plan.ts";
+
+/** A plan that once failed. */
+export interface KeptSeed {
+  /** The seed that found it, with the planOf of that day. */
+  readonly seed: number;
+  /** What it was. */
+  readonly found: string;
+  /** Which invariant did not hold. */
+  readonly invariant: string;
+  readonly plan: Plan;
+}
+
+const controller: ControllerPlan = {
+  ioQueues: 1,
+  queueEntries: 16,
+  keepAliveTimeoutMs: 4_000,
+  connectTimeoutMs: 1_000,
+  fabricsTimeoutMs: 2_000,
+  ioTimeoutMs: 3_000,
+  adminTimeoutMs: 10_000,
+  onTimeout: "reset",
+  disableSqFlow: true,
+  transferBytesMax: 16_384,
+  reconnect: { delayMs: 400, delayMaxMs: 1_600, fastFailMs: 5_000, lossMs: -1 },
+};
+
+const group: GroupPlan = {
+  id: 0,
+  target: 0,
+  subsystem: 0,
+  paths: [[0]],
+  policy: { mode: "active-passive" },
+  fencing: "timed",
+  retry: { elapsedMaxMs: 8_000 },
+  controller,
+  headerDigest: false,
+  dataDigest: false,
+  pda: 0,
+};
+
+const user: UserPlan = {
+  id: 0,
+  host: 0,
+  group: 0,
+  nsid: 1,
+  firstLba: 0,
+  blockCount: 16,
+  depth: 1,
+  pauseMs: 500,
+  blocksMax: 1,
+  mix: { read: 1, write: 1, flush: 0, writeZeroes: 0, compare: 0, deallocate: 0, verify: 0 },
+  abortOneIn: 0,
+  fuaOneIn: 0,
+  afterUnknown: "waits",
+  manner: "steady",
+  next: "later",
+  requests: 10,
+};
+
+/** A host, a target, a path, a namespace and a user, and nothing that goes wrong. */
+export const smallPlan: Plan = {
+  seed: 1,
+  targets: [
+    {
+      ports: 1,
+      subsystems: [
+        {
+          namespaces: [
+            {
+              nsid: 1,
+              blockCount: 64,
+              anaGroup: 1,
+              disk: {
+                pace: { slowOneIn: 0, delayMaxMs: 0 },
+                cache: "none",
+                transferBlocksMax: 256,
+                inflightMax: 1_024,
+              },
+            },
+          ],
+        },
+      ],
+      limits: {},
+      trafficKeepAlive: true,
+      pda: 0,
+    },
+  ],
+  hosts: [{ id: 0, groups: [group] }],
+  weather: {
+    latencyMs: 0.2,
+    jitterMs: 0,
+    bytesPerMs: 0,
+    cut: "whole",
+    lossOneIn: 0,
+    harmOneIn: 0,
+    harm: "either",
+  },
+  users: [user],
+  steps: [],
+  safetyMs: 20_000,
+  dead: [],
+  ending: "rest",
+};
+
+const withController = (change: Partial<ControllerPlan>): Plan["hosts"] => [
+  { id: 0, groups: [{ ...group, controller: { ...controller, ...change } }] },
+];
+
+export const keptSeeds: readonly KeptSeed[] = [
+  {
+    seed: 1_193,
+    found:
+      "keep-alive began to count at the end of the bring-up, and the target at Connect: over a slow way the controller expired just after it had come, again and again",
+    invariant: "I43",
+    plan: {
+      ...smallPlan,
+      targets: smallPlan.targets.map((target) => ({ ...target, trafficKeepAlive: false })),
+      hosts: withController({ keepAliveTimeoutMs: 1_000 }),
+      weather: { ...smallPlan.weather, latencyMs: 33 },
+    },
+  },
+  {
+    seed: 20_011,
+    found:
+      "the ANA log was not read again for a namespace whose group it did not have yet: its path stayed a last resort for good",
+    invariant: "I43",
+    plan: {
+      ...smallPlan,
+      steps: [
+        {
+          kind: "namespace-removed",
+          target: 0,
+          subsystem: 0,
+          nsid: 1,
+          againMs: 3_000,
+          atMs: 1_000,
+        },
+        { kind: "destroy", host: 0, group: 0, againMs: 100, atMs: 1_200 },
+      ],
+    },
+  },
+];
