@@ -6,7 +6,7 @@ import type { Fencing, PathPolicy } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import { type Random, seededRandom } from "@nvmeof/core";
 import type { ScenarioPort, Silence } from "./network.ts";
-import { BLOCK_BYTES, type Watched, World } from "./world.ts";
+import { BLOCK_BYTES, OVER, type Over, type Watched, World } from "./world.ts";
 import { ZombieDisk } from "./zombie-disk.ts";
 
 const BLOCKS = 16;
@@ -64,11 +64,12 @@ export class Chaos {
   #phase: "faults" | "rest" = "faults";
   #running = 0;
 
-  constructor(seed: number, fencing: Fencing) {
+  constructor(seed: number, fencing: Fencing, over: Over = OVER) {
     const random = seededRandom(seed);
     this.#random = random;
     const disks: ZombieDisk[] = [];
     this.world = new World({
+      over,
       ports: 2 + (seed % 2),
       namespaces: [64],
       group: {

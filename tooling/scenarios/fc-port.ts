@@ -11,7 +11,6 @@ import {
   FcRctl,
   LsCommand,
   XferRdyIu,
-  connectionIdHigh,
   connectionIdLow,
 } from "@nvmeof/codec/fc";
 import {
@@ -48,8 +47,8 @@ class FcLink implements ScenarioLink {
   readonly qid: number;
   readonly toHost: MessageLane;
   readonly toController: MessageLane;
-  /** Connection Identifier, once it was seen. */
-  connectionId = "";
+  /** Lower half of the Connection Identifier, which is its port's own; once it was seen. */
+  connectionId: number | undefined;
   controller: ControllerLink | undefined;
   readonly #lost: (error: TransportError) => void;
 
@@ -104,6 +103,7 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
   readonly #links = new Set<FcLink>();
   /** Frames that are of no queue: logins, and what ends associations. */
   readonly #others: { readonly toHost: MessageLane; readonly toController: MessageLane };
+  readonly #byConnection = new Map<number, FcLink>();
   /** Exchanges of hosts, by OX_ID. */
   readonly #exchanges = new Map<number, FcLink>();
   /** Queues whose link service has reached the controller, which is about to accept them. */
@@ -209,6 +209,11 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
 
   rechunk(): void {}
 
+  /** The target's port comes up again after it was unplugged. */
+  restart(): void {
+    this.controllers.port.attach(this.controllers);
+  }
+
   /** The host's cable is pulled and put back: both sides lose what they had. */
   reset(): void {
     this.fabric.unplug(hostNames.portName);
@@ -306,20 +311,19 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
       return link;
     }
     if (rCtl === FcRctl.Command) {
-      const id = idText(view, FcHeader.size);
-      const link = this.links.find(({ connectionId }) => connectionId === id);
+      const link = this.#byConnection.get(connectionIdLow.get(view, FcHeader.size));
       if (link !== undefined) this.#exchanges.set(oxId, link);
       return link;
     }
     const link = this.#exchanges.get(oxId);
-    if (rCtl === FcRctl.LsResponse && link !== undefined) noteConnection(link, view);
+    if (rCtl === FcRctl.LsResponse && link !== undefined) this.#noteConnection(link, view);
     return link;
   }
 
   /** The queue for which this link service asks. */
   #createdBy(view: DataView): FcLink | undefined {
     const command = view.getUint8(FcHeader.size);
-    const waiting = this.links.filter(({ connectionId }) => connectionId === "");
+    const waiting = this.links.filter(({ connectionId }) => connectionId === undefined);
     let link: FcLink | undefined;
     if (command === LsCommand.CreateAssociation) {
       link = waiting[0];
@@ -339,23 +343,14 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     }
     this.#answers++;
   }
-}
 
-/** A Connection Identifier where a CMD IU has it. */
-const idText = (view: DataView, base: number): string =>
-  `${connectionIdHigh.get(view, base)}:${connectionIdLow.get(view, base)}`;
-
-function noteConnection(link: FcLink, view: DataView): void {
-  const base = FcHeader.size;
-  if (view.getUint8(base) !== LsCommand.Accept) return;
-  const bytes = view.byteLength - base;
-  const field =
-    bytes === CreateAssociationAcc.size
-      ? CreateAssociationAcc.connectionId
-      : bytes === CreateConnectionAcc.size
-        ? CreateConnectionAcc.connectionId
-        : undefined;
-  if (field === undefined) return;
-  const id = field.get(view, base);
-  link.connectionId = `${Number(id >> 32n)}:${Number(id & 0xffff_ffffn)}`;
+  #noteConnection(link: FcLink, view: DataView): void {
+    const base = FcHeader.size;
+    if (view.getUint8(base) !== LsCommand.Accept) return;
+    const accepts = [CreateAssociationAcc, CreateConnectionAcc];
+    const acc = accepts.find(({ size }) => size === view.byteLength - base);
+    if (acc === undefined) return;
+    link.connectionId = Number(acc.connectionId.get(view, base) & 0xffff_ffffn);
+    this.#byConnection.set(link.connectionId, link);
+  }
 }

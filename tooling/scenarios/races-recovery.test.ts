@@ -195,7 +195,8 @@ describe.each(overEach)("over %s", (over) => {
     const channel = world.device().openChannel();
     const closing: Promise<unknown>[] = [];
     world.target.observe((event) => {
-      if (event.type === "connection-ended" && closing.length === 0) closing.push(world.target.close());
+      if (event.type === "connection-ended" && closing.length === 0)
+        closing.push(world.target.close());
     });
     const reads = world.reads(channel, 8);
     world.port.reset();

@@ -63,7 +63,8 @@ export class Witness {
   /** Recovery has an executor of its own: neither a timer nor a driver waits for it. */
   #mustBeFree(what: string, world: World): void {
     if (world.hostClock.isInTimer) this.faults.push(`${what} inside a timer`);
-    if (this.#callback === "running") this.faults.push(`${what} inside a callback of its transport`);
+    if (this.#callback === "running")
+      this.faults.push(`${what} inside a callback of its transport`);
   }
 
   #inCallback(task: () => void): void {

@@ -20,9 +20,11 @@ export type {
   CloseHow,
   ControllerEvents,
   ControllerLink,
+  LinkListener,
   QueueEvents,
   QueueLink,
   QueueOptions,
+  QueueOwner,
   Transport,
   TransportAddress,
 } from "./queue-link.ts";

@@ -1,4 +1,4 @@
-// Entry point of @nvmeof/transport/node: TCP and the real clock.
+// Entry point of @nvmeof/transport/node: TCP, FC over TCP, and the real clock.
 
 import { type HostTransportOptions, hostTransport } from "../tcp/host-link.ts";
 import type { Transport } from "../queue-link.ts";
@@ -6,6 +6,7 @@ import { systemClock } from "./clock.ts";
 import { type TcpAddress, tcpConnector } from "./tcp.ts";
 
 export { systemClock } from "./clock.ts";
+export { type FcListener, type FcTransportOptions, fc, fcListen } from "./fc.ts";
 export {
   type TcpAddress,
   type TcpListenOptions,

@@ -1,9 +1,17 @@
 // A host and a target over a fabric in memory, with a say over each frame: for tests of FC alone.
 // Read first: ../fc/fabric.ts, ../fc/host-transport.ts, ../fc/controller-port.ts.
 
-import { Cqe, DataDirection, type NvmeofError, Sqe, cqeStatus, encode, viewOf } from "@nvmeof/codec";
+import {
+  Cqe,
+  DataDirection,
+  type NvmeofError,
+  Sqe,
+  cqeStatus,
+  encode,
+  viewOf,
+} from "@nvmeof/codec";
 import { FcControllerPort } from "../fc/controller-port.ts";
-import { Fabric, type FrameFate, type FrameOnTheWay } from "../fc/fabric.ts";
+import { Fabric, type FabricOptions, type FrameFate, type FrameOnTheWay } from "../fc/fabric.ts";
 import { SoftHostPort } from "../fc/host-port.ts";
 import { FcHost, type FcHostOptions } from "../fc/host-transport.ts";
 import { type PortNames, traddrOf } from "../fc/names.ts";
@@ -127,11 +135,14 @@ export class FcBench {
   /** Frames so far, as "toHost"/"toTarget" and R_CTL in hexadecimal. */
   readonly frames: string[] = [];
   fateOf: (frame: FrameOnTheWay) => FrameFate = () => "pass";
+  /** Called after each frame was decided upon. */
+  onFrame: () => void = () => {};
   #owner: QueueOwner = { ...owner };
 
-  constructor(options: Partial<FcHostOptions> = {}) {
+  constructor(options: Partial<FcHostOptions> = {}, fabric: Partial<FabricOptions> = {}) {
     const { clock } = this;
-    this.fabric = new Fabric("fabric", { clock, fateOf: (frame) => this.#fate(frame) });
+    const fateOf = (frame: FrameOnTheWay): FrameFate => this.#fate(frame);
+    this.fabric = new Fabric("fabric", { ...fabric, clock, fateOf });
     const hostLink = this.fabric.link(hostNames);
     const targetLink = this.fabric.link(targetNames);
     this.hostPort = new SoftHostPort({ link: hostLink, clock, names: hostNames });
@@ -179,6 +190,8 @@ export class FcBench {
   #fate(frame: FrameOnTheWay): FrameFate {
     const way = frame.to.portName === hostNames.portName ? "toHost" : "toTarget";
     this.frames.push(`${way} ${frame.view.getUint8(0).toString(16)}`);
-    return this.fateOf(frame);
+    const fate = this.fateOf(frame);
+    this.onFrame();
+    return fate;
   }
 }
