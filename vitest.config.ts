@@ -37,6 +37,19 @@ const node = {
   },
 };
 
+/** The scenarios once more, over FC; some are about bytes, some go over both by themselves. */
+const overFc = {
+  extends: true as const,
+  test: {
+    name: "over fc",
+    include: ["tooling/scenarios/*.test.ts"],
+    exclude: ["**/races-*.test.ts", "**/fc-faults.test.ts", "**/discovery-referrals.test.ts"],
+    env: { SCENARIOS_OVER: "fc" },
+    // The heaviest of them send a million frames.
+    testTimeout: 60_000,
+  },
+};
+
 const browser = {
   extends: true as const,
   test: {
@@ -59,7 +72,7 @@ if (chromium === undefined) console.warn("No Chromium found: the browser tests a
 export default defineConfig({
   resolve: { alias },
   test: {
-    projects: chromium === undefined ? [node] : [node, browser],
+    projects: chromium === undefined ? [node, overFc] : [node, overFc, browser],
     // Tests over real sockets wait for events; on a busy machine those may take their time.
     testTimeout: 20_000,
     reporters: ["default", new ClosingLine()],

@@ -3,6 +3,7 @@
 
 import { BlockOp } from "@nvmeof/bdev";
 import type { FenceReport, GroupEvent } from "@nvmeof/bdev/nvme";
+import { AnaState } from "@nvmeof/codec";
 import { seededRandom } from "@nvmeof/core";
 import { expect, test } from "vitest";
 import {
@@ -103,7 +104,7 @@ test("reads of unknown outcome do not wait for any fence", async () => {
   await expectCleanEnd(world);
 });
 
-test("the source is lost while it is waited for: time ends the fence, from the first loss on", async () => {
+test("R19: the source is lost while it is waited for: time ends the fence, from the first loss on", async () => {
   const { world, disk, reports, requests } = await begun({
     group: { retry: { elapsedMaxMs: 60_000 } },
     controller: { reconnect: { delayMs: 60_000, delayMaxMs: 60_000, fastFailMs: 0, lossMs: -1 } },
@@ -124,7 +125,7 @@ test("the source is lost while it is waited for: time ends the fence, from the f
   await expectCleanEnd(world);
 });
 
-test("the event is lost: the log is read when the wait is over, and has the answer", async () => {
+test("R18: the event is lost: the log is read when the wait is over, and has the answer", async () => {
   const { world, disk, reports, requests } = await begun();
   lostOf(world, 0);
   await world.pass(200);
@@ -209,6 +210,47 @@ test("the only path comes back: its new controller resets the one that was lost"
   expectNoErrors(requests);
   expect(world.clock.nowMs() - lostMs).toBeLessThan(600);
   expect(reports).toMatchObject([{ held: 4, releasedBy: "ccr" }]);
+  await expectCleanEnd(world);
+});
+
+test("R10: a reset that somebody asks for is fenced too, and ends the hold with its proof", async () => {
+  const { world, disk, paths, reports, requests } = await begun();
+  const [{ controller }] = paths as [(typeof paths)[0]];
+  const states: string[] = [];
+  controller.observe((event) => event.type === "state" && states.push(event.to));
+  const asked = world.asked((done) => controller.reset(done));
+  await world.pass(200);
+  expect([controller.state, asked.errors]).toEqual(["fencing", []]);
+  disk.answerAll();
+  await world.runUntil(settled(requests));
+  expectNoErrors(requests);
+  await world.runUntil(() => asked.errors.length > 0);
+  expect(asked.errors).toEqual([undefined]);
+  expect(states).toEqual(["fencing", "recovering", "live"]);
+  expect(reports).toMatchObject([{ held: 4, releasedBy: "ccr" }]);
+  await expectCleanEnd(world);
+});
+
+test("R20: while a source is waited for it does its work: events, logs, commands of others", async () => {
+  const { world, channel, disk, paths, requests } = await begun();
+  lostOf(world, 0);
+  world.ports[0]!.refuse();
+  await world.pass(100);
+  const source = paths[1]!;
+  const device = world.device();
+  world.subsystem.setAnaState({ group: 1, state: AnaState.NonOptimized, portId: 2 });
+  await world.pass(100);
+  expect(device.paths.find((path) => path.controllerPath === source)!.anaState).toBe(
+    AnaState.NonOptimized,
+  );
+  const reads = world.reads(channel, 2);
+  await world.pass(100);
+  // They have come to the disk, which holds its answers.
+  expect(disk.seen.length).toBe(6);
+  disk.answerAll();
+  await world.runUntil(settled([...requests, ...reads]));
+  expectNoErrors([...requests, ...reads]);
+  world.ports[0]!.heal();
   await expectCleanEnd(world);
 });
 

@@ -100,7 +100,7 @@ test("the event sends us to the log, which is asked to drop what is completed", 
   expect(GetLogPageCommand.rae.get(log!.sqe)).toBe(0);
 });
 
-test("the event comes before the answer to the command", () => {
+test("R18: the event comes before the answer to the command", () => {
   const { clock, peer, logHolds, tell, ask } = bench();
   peer.drop("other");
   logHolds(successful);
@@ -114,7 +114,7 @@ test("the event comes before the answer to the command", () => {
   expect(asked.answers).toEqual(["ccr"]);
 });
 
-test("the event is lost: the log is read once when the wait is over", () => {
+test("R18: the event is lost: the log is read once when the wait is over", () => {
   const { clock, peer, logHolds, ask } = bench();
   const asked = ask();
   clock.settle();
@@ -216,7 +216,7 @@ test("room is what CCRL leaves: it is taken before the command goes out", () => 
   expect(source.room).toBe(2);
 });
 
-test("the source is lost while it is waited for: it has no answer", () => {
+test("R19: the source is lost while it is waited for: it has no answer", () => {
   const { clock, peer, source, ask } = bench();
   const asked = ask();
   clock.settle();

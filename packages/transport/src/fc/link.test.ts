@@ -55,6 +55,19 @@ test("frames of an exchange that come out of order are put in their places, both
   expect(read).toEqual(data);
 });
 
+test("what has gone well leaves no timer armed, which would keep a program from ending", () => {
+  const bench = new FcBench();
+  const queues = bench.associate();
+  const [, io] = queues;
+  for (let cid = 0; cid < 4; cid++) io!.submit(cid, cid % 2 === 0 ? WRITE : READ, pattern(9_000));
+  bench.clock.settle();
+  expect(io!.completions).toHaveLength(4);
+  expect(bench.clock.armed).toBe(0);
+  for (const queue of queues) queue.link.close("orderly");
+  bench.clock.settle();
+  expect(bench.clock.armed).toBe(0);
+});
+
 test("a lost frame of read data ends the association: success is not believed without its data", () => {
   const { bench, io } = losing(FcRctl.Data);
   io.submit(0, READ, new Uint8Array(10_000));

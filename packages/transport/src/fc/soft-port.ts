@@ -59,6 +59,8 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
   protected readonly remotes = new Map<number, Remote>();
   readonly #ids: IdPool;
   readonly #originated: (Originated | undefined)[] = [];
+  /** How many of them there are. */
+  #open = 0;
   readonly #received: OpenLs[] = [];
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
@@ -83,7 +85,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
 
   /** Whether an exchange of ours is open. */
   protected get isBusy(): boolean {
-    return this.#originated.some((exchange) => exchange !== undefined);
+    return this.#open > 0;
   }
 
   callLs(call: LsCall): boolean {
@@ -118,6 +120,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
     for (const remote of this.remotes.values()) this.#sendLogo(remote);
     this.remotes.clear();
     this.#originated.length = 0;
+    this.#open = 0;
     this.link.close();
   }
 
@@ -348,6 +351,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
 
   protected begin(exchange: Originated, deadlineMs: number): void {
     this.#originated[exchange.oxId] = exchange;
+    this.#open++;
     exchange.deadlineMs = deadlineMs;
     this.watch(deadlineMs);
   }
@@ -361,6 +365,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
     if (exchange.phase === "over") return;
     exchange.phase = "over";
     this.#originated[exchange.oxId] = undefined;
+    this.#open--;
     if (exchange.deadlineMs !== Infinity && exchange.deadlineMs <= this.#timerAtMs) this.rewatch();
     if (id === "free") this.#ids.give(exchange.oxId);
     else this.#ids.keepUntil(exchange.oxId, this.clock.nowMs() + this.raTovMs);
@@ -416,7 +421,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
     this.#timer = undefined;
     this.#timerAtMs = Infinity;
     let next = this.ownDeadlineMs();
-    for (const exchange of this.#originated) {
+    for (const exchange of this.#open === 0 ? [] : this.#originated) {
       if (exchange !== undefined) next = Math.min(next, exchange.deadlineMs);
     }
     if (next !== Infinity) this.watch(next);

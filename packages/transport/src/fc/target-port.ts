@@ -89,6 +89,8 @@ export class SoftTargetPort extends SoftPort implements TargetPort {
   #admission: "open" | "retired" = "open";
   /** When the next exchange that waits for data is due; may be too early. */
   #dataByMs = Infinity;
+  /** Exchanges that wait for data. */
+  #waiting = 0;
 
   constructor(options: SoftTargetPortOptions) {
     super(options);
@@ -150,8 +152,8 @@ export class SoftTargetPort extends SoftPort implements TargetPort {
     ofHost?.delete(exchange.oxId);
     if (ofHost?.size === 0) this.#byOxId.delete(exchange.remote);
     exchange.opPhase = "none";
-    exchange.deadlineMs = Infinity;
     exchange.data = undefined;
+    this.#waitsNoMore(exchange);
     exchange.owner = undefined;
     // What the host sends for it may still be under way, if it was cut short.
     if (phase === "open") this.#rxIds.give(rxId);
@@ -233,6 +235,9 @@ export class SoftTargetPort extends SoftPort implements TargetPort {
     this.#dataByMs = Infinity;
     for (const exchange of this.#exchanges) {
       if (exchange.deadlineMs <= nowMs) this.#opOver(exchange, FcStatus.TimedOut);
+    }
+    // That may have set it anew, for what is still waited for.
+    for (const exchange of this.#waiting === 0 ? [] : this.#exchanges) {
       this.#dataByMs = Math.min(this.#dataByMs, exchange.deadlineMs);
     }
   }
@@ -282,6 +287,7 @@ export class SoftTargetPort extends SoftPort implements TargetPort {
     XferRdyIu.relativeOffset.set(view, 0, exchange.offset);
     XferRdyIu.burstLength.set(view, 0, exchange.dataBytes);
     exchange.deadlineMs = this.clock.nowMs() + this.#dataTimeoutMs;
+    this.#waiting++;
     this.#dataByMs = Math.min(this.#dataByMs, exchange.deadlineMs);
     this.watch(exchange.deadlineMs);
     this.send(this.#route(exchange), FcRctl.XferRdy, payload);
@@ -343,10 +349,19 @@ export class SoftTargetPort extends SoftPort implements TargetPort {
     if (exchange.opPhase !== "running") return;
     exchange.opPhase = "done";
     exchange.status = status;
-    exchange.deadlineMs = Infinity;
     exchange.data = undefined;
+    this.#waitsNoMore(exchange);
     this.#done.push(exchange);
     if (this.#done.length === 1) this.clock.defer(() => this.#tellDone());
+  }
+
+  /** No timer is left armed for what is not waited for: a program would not end before it. */
+  #waitsNoMore(exchange: Exchange): void {
+    if (exchange.deadlineMs === Infinity) return;
+    exchange.deadlineMs = Infinity;
+    if (--this.#waiting > 0) return;
+    this.#dataByMs = Infinity;
+    this.rewatch();
   }
 
   #tellDone(): void {
