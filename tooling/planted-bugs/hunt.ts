@@ -15,23 +15,24 @@ export interface Found {
 
 /** What a hunter is given. */
 export interface HunterData {
-  readonly from: number;
-  readonly end: number;
-  /** It looks at every so many seeds. */
-  readonly step: number;
+  /** Increasing. */
+  readonly seeds: readonly number[];
   /** Of all hunters: the lowest seed that was found, then the one that each is at. */
   readonly shared: Int32Array;
+  /** Where it says which one it is at. */
+  readonly place: number;
 }
 
-/** Places in `HunterData.shared`. */
+/** Place of the lowest seed in `HunterData.shared`. */
 export const LOWEST = 0;
-export const NEXT = 1;
+
+/** `count` seeds, from `from` on. */
+export const seedsFrom = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, at) => from + at);
 
 export interface HuntOptions {
-  /** First seed. */
-  readonly from: number;
-  /** Most seeds to be looked at. */
-  readonly seeds: number;
+  /** Those to be looked at, increasing. */
+  readonly seeds: readonly number[];
   readonly workers?: number;
   /** Time after which the hunt fails, ms: a bug may well make a run endless. */
   readonly deadlineMs?: number;
@@ -44,13 +45,14 @@ export interface HuntOptions {
  */
 export async function hunt(
   file: string,
-  { from, seeds, workers = 2, deadlineMs = 300_000 }: HuntOptions,
+  { seeds, workers = 2, deadlineMs = 300_000 }: HuntOptions,
 ): Promise<Found | undefined> {
   const shared = new Int32Array(new SharedArrayBuffer(4 * (workers + 1)));
   shared[LOWEST] = 0x7fff_ffff;
   const found: Found[] = [];
   const hunters = Array.from({ length: workers }, (_, at) => {
-    const data: HunterData = { from: from + at, end: from + seeds, step: workers, shared };
+    const own = seeds.filter((_, number) => number % workers === at);
+    const data: HunterData = { seeds: own, shared, place: at + 1 };
     const worker = new Worker(file, { workerData: data });
     worker.on("message", (message: Found) => void found.push(message));
     return worker;
@@ -59,7 +61,7 @@ export async function hunt(
   let watch: ReturnType<typeof setTimeout> | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
     const fail = (): void =>
-      reject(new Error(`not done after ${deadlineMs} ms, at seeds ${shared.slice(NEXT).join()}`));
+      reject(new Error(`not done after ${deadlineMs} ms, at seeds ${shared.slice(1).join()}`));
     watch = setTimeout(fail, deadlineMs);
   });
   try {

@@ -3,9 +3,9 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { planOf, run } from "@nvmeof/sim";
-import { type Found, type HunterData, LOWEST, NEXT } from "./hunt.ts";
+import { type Found, type HunterData, LOWEST } from "./hunt.ts";
 
-const { from, end, step, shared } = workerData as HunterData;
+const { seeds, shared, place } = workerData as HunterData;
 
 /** The violation of a seed, if it has one. A run that throws is a bug as well, and has been noticed. */
 async function look(seed: number): Promise<Found | undefined> {
@@ -19,8 +19,9 @@ async function look(seed: number): Promise<Found | undefined> {
 }
 
 // Seeds above one that has been found need not be looked at: the others may find a lower one.
-for (let seed = from; seed < end && seed < Atomics.load(shared, LOWEST); seed += step) {
-  Atomics.store(shared, NEXT + (seed % step), seed);
+for (const seed of seeds) {
+  if (seed > Atomics.load(shared, LOWEST)) break;
+  Atomics.store(shared, place, seed);
   const found = await look(seed);
   if (found === undefined) continue;
   Atomics.store(shared, LOWEST, Math.min(seed, Atomics.load(shared, LOWEST)));

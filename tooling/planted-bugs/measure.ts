@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { root } from "@nvmeof/tooling-support";
 import { bugs } from "./bugs/index.ts";
 import { bundled } from "./bundle.ts";
-import { hunt } from "./hunt.ts";
+import { hunt, seedsFrom } from "./hunt.ts";
 import type { PlantedBug } from "./planted-bug.ts";
 import { type Measured, page } from "./table.ts";
 
@@ -30,10 +30,10 @@ async function measure(bug: PlantedBug, file: string, clean: string) {
   };
   let from = 1;
   for (let blameless = 0; blameless < FALSE_MAX; blameless++) {
-    const found = await hunt(file, { from, seeds: SEEDS + 1 - from });
+    const found = await hunt(file, { seeds: seedsFrom(from, SEEDS + 1 - from) });
     if (found === undefined) break;
     const { seed, invariant, message } = found;
-    const innocent = await hunt(clean, { from: seed, seeds: 1, workers: 1 });
+    const innocent = await hunt(clean, { seeds: [seed], workers: 1 });
     if (innocent === undefined) {
       const expected = bug.breaks.includes(invariant) ? "" : " UNEXPECTED";
       say(`seed ${seed}, ${invariant}${expected}: ${message}`);

@@ -5,13 +5,11 @@ import type { PathPolicy } from "@nvmeof/bdev/nvme";
 import { AnaState } from "@nvmeof/codec";
 import type { NetworkFault } from "./network/fault.ts";
 import { faultMakers, faultScope } from "./plan-network.ts";
-import type { GroupPlan, Plan, Step, SubsystemPlan } from "./plan.ts";
+import { fenceTroubles } from "./plan-fences.ts";
+import type { GroupPlan, Scene, Step, SubsystemPlan } from "./plan.ts";
 import type { SimRandom } from "./random.ts";
 import { hostName } from "./sim-host.ts";
 import { portName } from "./sim-target.ts";
-
-/** The world that the steps are for. */
-type Scene = Pick<Plan, "targets" | "hosts" | "users" | "safetyMs">;
 
 /** A step without its time; undefined where the world has nothing that it could befall. */
 type Made = Omit<Step, "atMs"> | undefined;
@@ -240,97 +238,18 @@ const silences = (step: Step): boolean =>
   step.kind === "disk-frozen" ||
   (step.kind === "network" && /^(silence|stop-reading|vanish)$/.test(step.fault.kind));
 
+const remedy: Maker = (chance, scene) => makers[chance.pick(remedies)]!(chance, scene);
+
 /** Operations in the midst of trouble: by chance alone they would hardly ever meet. */
 function remediesFor(chance: SimRandom, scene: Scene, troubles: readonly Step[]): Step[] {
   const steps: Step[] = [];
   for (const { atMs } of troubles) {
     if (!chance.oneIn(2)) continue;
-    const made = makers[chance.pick(remedies)]!(chance, scene);
+    const made = remedy(chance, scene);
     const laterMs = chance.between(1, REMEDY_MS_MAX);
     if (made !== undefined) steps.push({ ...made, atMs: atMs + laterMs } as Step);
   }
   return steps;
-}
-
-/** What befalls those who are to put an end to what a lost controller has left behind. */
-const sequels = ["nothing", "source", "all", "freeze", "restart", "one-returns", "remedy"] as const;
-/** Time from a disk that stands still to the loss, ms: users have something in flight by then. */
-const IN_DOUBT_MS_MIN = 200;
-const IN_DOUBT_MS_MAX = 1_500;
-/** How much longer the disk stands still at most, and when something follows, ms. */
-const STILL_MS_MAX = 2_000;
-const SEQUEL_MS_MAX = 800;
-
-/** Losses while disks have writes to do, and what can befall a Cross-Controller Reset then. */
-function fenceTroubles(chance: SimRandom, scene: Scene): Step[] {
-  const steps: Step[] = [];
-  for (let left = chance.oneIn(2) ? chance.between(1, 3) : 0; left > 0; left--) {
-    const atMs = chance.below(scene.safetyMs);
-    const { host, group, nsid } = chance.pick(scene.users);
-    const { target, subsystem, paths } = scene.hosts[host]!.groups[group]!;
-    const path = chance.below(paths.length);
-    const lostMs = atMs + chance.between(IN_DOUBT_MS_MIN, IN_DOUBT_MS_MAX);
-    const ms = lostMs - atMs + chance.below(STILL_MS_MAX);
-    steps.push({ kind: "disk-frozen", target, subsystem, nsid, ms, atMs });
-    const sequel = chance.pick(sequels);
-    const isMeant = (at: number): boolean => at === path || sequel === "all";
-    for (let at = 0; at < paths.length; at++) {
-      if (isMeant(at)) steps.push({ kind: "lost", host, group, path: at, atMs: lostMs });
-    }
-    const laterMs = lostMs + chance.between(0, SEQUEL_MS_MAX);
-    const near = { host, group, path, target, paths };
-    steps.push(...sequelSteps(chance, scene, sequel, near, laterMs));
-  }
-  return steps;
-}
-
-/** The controller that was lost, and those beside it. */
-interface Near {
-  readonly host: number;
-  readonly group: number;
-  readonly path: number;
-  readonly target: number;
-  readonly paths: readonly (readonly number[])[];
-}
-
-function sequelSteps(
-  chance: SimRandom,
-  scene: Scene,
-  sequel: (typeof sequels)[number],
-  { host, group, path, target, paths }: Near,
-  atMs: number,
-): Step[] {
-  const others = Array.from(paths.keys()).filter((at) => at !== path);
-  switch (sequel) {
-    case "source":
-      return others.map((at) => ({ kind: "lost", host, group, path: at, atMs }));
-    case "freeze":
-      return [{ kind: "freeze", target, ms: chance.between(500, 8_000), atMs }];
-    case "restart": {
-      const power = chance.oneIn(3) ? "lost" : "on";
-      return [{ kind: "restart", target, downMs: chance.below(500), data: "same", power, atMs }];
-    }
-    case "one-returns":
-      return Array.from(paths.entries()).flatMap(([at, ports]): Step[] => {
-        if (at === path) return [];
-        const port = portName(target, ports[0]!);
-        const shut: NetworkFault = { kind: "admission", admission: "refused", port };
-        const healMs = atMs + chance.between(1_000, 9_000);
-        return [
-          { kind: "network", fault: shut, atMs },
-          { kind: "network", fault: { kind: "reset", seenBy: "both", port }, atMs },
-          { kind: "network", fault: { kind: "heal", port }, atMs: healMs },
-        ];
-      });
-    case "remedy": {
-      const made = makers[chance.pick(remedies)]!(chance, scene);
-      return made === undefined ? [] : [{ ...made, atMs } as Step];
-    }
-    case "all":
-    case "nothing":
-    default:
-      return [];
-  }
 }
 
 /** Steps of a run, by time. */
@@ -349,7 +268,7 @@ export function planSteps(chance: SimRandom, scene: Scene): Step[] {
     // Now and then two at nearly the same moment: that is where races are.
     atMs += chance.oneIn(5) ? chance.below(20) : chance.below(2 * pauseMs);
   }
-  steps.push(...fenceTroubles(chance.fork("fences"), scene));
+  steps.push(...fenceTroubles(chance.fork("fences"), scene, remedy));
   steps.push(...remediesFor(chance.fork("remedies"), scene, steps.filter(silences)));
   return steps.sort((a, b) => a.atMs - b.atMs);
 }

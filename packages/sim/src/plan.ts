@@ -36,9 +36,17 @@ export interface SubsystemPlan {
   readonly namespaces: readonly NamespacePlan[];
 }
 
+/**
+ * What a port is reached by: NVMe/TCP through the weather; the same through this process, which knows no
+ * weather and no network's faults; or Fibre Channel, whose frames go through the weather.
+ */
+export type PortTransport = "tcp" | "memory" | "fc";
+
 export interface TargetPlan {
   /** Number of ports; all subsystems are behind each of them. */
   readonly ports: number;
+  /** Of each port. Default "tcp". */
+  readonly transports?: readonly PortTransport[];
   readonly subsystems: readonly SubsystemPlan[];
   readonly limits: Partial<TargetLimits>;
   readonly trafficKeepAlive: boolean;
@@ -299,3 +307,6 @@ export interface Plan {
   /** `midst`: no liveness phase; all is ended in the midst of the faults. */
   readonly ending: "rest" | "midst";
 }
+
+/** The world that steps are for. */
+export type Scene = Pick<Plan, "targets" | "hosts" | "users" | "safetyMs">;

@@ -11,6 +11,7 @@ import type { CloseReport, ControllerEvent, ControllerOptions } from "@nvmeof/co
 import { type Clock, type Connector, type Transport, hostTransport } from "@nvmeof/transport";
 import { HostClock } from "./host-clock.ts";
 import { HostPort } from "./host-port.ts";
+import type { FcLoop, FcPort } from "./network/fc-fabric.ts";
 import { PathKeeper } from "./path-keeper.ts";
 import type { DeadPort, GroupPlan, HostPlan } from "./plan.ts";
 import type { SimRandom } from "./random.ts";
@@ -24,6 +25,8 @@ export interface HostWorld {
   readonly clock: Clock;
   readonly random: SimRandom;
   connector(name: string, host: string): Connector;
+  /** The port of this name, where it is one of Fibre Channel. */
+  fcPort(name: string): FcPort | undefined;
   later(ms: number, task: () => void): void;
   track<T>(promise: Promise<T>, then?: (value: T) => void, failed?: (error: unknown) => void): void;
   /** The name of the next controller of a group. */
@@ -239,6 +242,8 @@ export class SimGroup {
   #transport(port: number): Transport {
     const { target, headerDigest, dataDigest, pda } = this.plan;
     const traddr = portName(target, port);
+    const fc = this.#world.fcPort(traddr);
+    if (fc !== undefined) return fc.transport(hostName(this.host.id), this.host.loop);
     return hostTransport({
       address: { trtype: "loop", traddr, trsvcid: "" },
       connector: this.host.port(traddr),
@@ -267,6 +272,9 @@ export class SimHost {
   readonly index: number;
   readonly id: number;
   readonly clock: HostClock;
+  /** Of its FC ports: their time stands still with it, and goes on when its controllers have gone. */
+  readonly loop: FcLoop;
+  readonly #portClock: HostClock;
   readonly groups: SimGroup[];
   readonly #world: HostWorld;
   readonly #ports = new Map<string, HostPort>();
@@ -276,6 +284,12 @@ export class SimHost {
     this.id = plan.id;
     this.#world = world;
     this.clock = new HostClock(world.clock);
+    this.#portClock = new HostClock(world.clock);
+    this.loop = {
+      clock: this.#portClock,
+      controllers: this.clock,
+      run: (task) => this.run(task),
+    };
     this.groups = plan.groups.map((group, at) => new SimGroup(this, world, group, at));
   }
 
@@ -306,12 +320,14 @@ export class SimHost {
   stall(ms: number): void {
     if (this.clock.isStalled) return;
     this.clock.stall();
+    this.#portClock.stall();
     this.#world.hostStoodStill(this, ms);
     this.#world.later(ms, () => this.resume());
   }
 
   resume(): void {
     this.clock.resume();
+    this.#portClock.resume();
     for (const port of this.#ports.values()) port.release();
   }
 }

@@ -7,14 +7,14 @@ import type { Clock } from "@nvmeof/transport";
 import type { SimRandom } from "./random.ts";
 import { type DiskPlan, type NamespacePlan, type TargetPlan } from "./plan.ts";
 import type { SimDisk } from "./storage/disk.ts";
-import { TargetPort } from "./target-port.ts";
-import type { Connector, Listener } from "@nvmeof/transport";
+import type { PortOfTarget } from "./target-port.ts";
 
 /** What a target needs of its world. */
 export interface TargetWorld {
   readonly clock: Clock;
   readonly random: SimRandom;
-  port(name: string): Connector & Listener;
+  /** What a port of a target listens on. */
+  portOfTarget(name: string): PortOfTarget;
   /** A disk of zeroes, with an identity of its own. */
   makeDisk(name: string, blockCount: number, plan: DiskPlan): SimDisk;
   /** A disk, or the target before it, stands still from now on. */
@@ -62,7 +62,7 @@ export class SimTarget {
   readonly index: number;
   readonly plan: TargetPlan;
   readonly #world: TargetWorld;
-  readonly ports: TargetPort[] = [];
+  readonly ports: PortOfTarget[] = [];
   readonly #wanted: Wanted[];
   #target: Target | undefined;
   #subsystems: Subsystem[] = [];
@@ -81,7 +81,7 @@ export class SimTarget {
     this.plan = plan;
     this.#world = world;
     for (let port = 0; port < plan.ports; port++) {
-      this.ports.push(new TargetPort(world.port(portName(index, port))));
+      this.ports.push(world.portOfTarget(portName(index, port)));
     }
     this.#wanted = plan.subsystems.map(({ namespaces }, at) => ({
       nqn: nqnOf(index, at),
@@ -299,7 +299,7 @@ export class SimTarget {
     const { pda } = this.plan;
     const traddr = portName(this.index, port);
     this.#target!.listen({
-      listener: this.ports[port]!,
+      listener: this.ports[port]!.listener,
       portId: port + 1,
       pda,
       address: { trtype: "loop", traddr, trsvcid: "" },

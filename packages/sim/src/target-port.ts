@@ -4,6 +4,7 @@
 import {
   type ByteStream,
   type ByteStreamHandler,
+  type LinkListener,
   type Listener,
   type Region,
   TransportError,
@@ -65,8 +66,17 @@ class TargetStream implements ByteStream {
   }
 }
 
+/** What a target listens on, so that a crash of its process can end it all. */
+export interface PortOfTarget {
+  readonly listener: Listener | LinkListener;
+  /** Connections that the target has open. */
+  readonly streams: number;
+  /** The process ends: so do all its connections, and nobody listens. */
+  crash(): void;
+}
+
 /** A listener whose connections can be ended at once, as at the end of a process. */
-export class TargetPort implements Listener {
+export class TargetPort implements Listener, PortOfTarget {
   readonly local: string;
   readonly #inner: Listener;
   readonly #streams = new Set<TargetStream>();
@@ -76,7 +86,10 @@ export class TargetPort implements Listener {
     this.#inner = inner;
   }
 
-  /** Connections that the target has open. */
+  get listener(): Listener {
+    return this;
+  }
+
   get streams(): number {
     return this.#streams.size;
   }
@@ -106,7 +119,6 @@ export class TargetPort implements Listener {
     this.#inner.close();
   }
 
-  /** The process ends: so do all its connections, and nobody listens. */
   crash(): void {
     this.#inner.close();
     for (const stream of Array.from(this.#streams)) stream.crash();

@@ -3,6 +3,7 @@
 
 import type { PlantedBug } from "../planted-bug.ts";
 import { commandBugs } from "./commands.ts";
+import { fenceBugs } from "./fences.ts";
 import { lifecycleBugs } from "./lifecycle.ts";
 import { pathBugs } from "./paths.ts";
 import { reportBugs } from "./reports.ts";
@@ -14,6 +15,7 @@ export const bugs: readonly PlantedBug[] = [
   ...commandBugs,
   ...lifecycleBugs,
   ...pathBugs,
+  ...fenceBugs,
   ...wireBugs,
   ...targetBugs,
 ];

@@ -114,16 +114,4 @@ export const targetBugs: readonly PlantedBug[] = [
       },
     ],
   },
-  {
-    name: "freed-buffer-told-to-nobody",
-    what: "Commands that wait for a buffer are not told when there is one.",
-    breaks: ["I1", "I3", "I43"],
-    changes: [
-      {
-        file: io,
-        find: "    this.#queue.context.pool.whenFreed(() => {\n",
-        replace: "    [].forEach(() => {\n",
-      },
-    ],
-  },
 ];

@@ -56,6 +56,14 @@ test("without a fence a copy may be under way already when another one is refuse
   expect(complaints).toEqual([]);
 });
 
+test("the answer that a write is refused for good may be lost with its connection", () => {
+  const { complaints, arrive, end } = setup();
+  arrive(1);
+  end(1, 6 | DNR);
+  arrive(2);
+  expect(complaints).toEqual([]);
+});
+
 test("I9: a write comes that settled as not sent, before or after that", () => {
   const before = setup();
   before.arrive(1);
@@ -108,6 +116,7 @@ test("a disk that stands still gets copies of what it has, and may have them lat
   const { clock, complaints, oracle, arrive, settle } = setup(undefined, 9);
   arrive(1);
   oracle.standsStill(VOLUME);
+  oracle.fencedByTime([1]);
   arrive(2);
   settle();
   clock.advance(1_000);
@@ -126,4 +135,12 @@ test("a write that nobody submitted is another oracle's affair", () => {
   oracle.writeEnded(9, 0, 1, undefined);
   oracle.settled(9, undefined);
   expect(complaints).toEqual([]);
+});
+
+test("I23: a disk that stands still has no earlier copy where no fence was left to time", () => {
+  const { complaints, oracle, arrive } = setup(undefined, 9);
+  arrive(1);
+  oracle.standsStill(VOLUME);
+  arrive(2);
+  expect(complaints).toEqual(["I23"]);
 });

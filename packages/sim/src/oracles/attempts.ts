@@ -25,8 +25,11 @@ interface Part {
   arrived: number;
   /** Ways by which it came in and is not over. */
   readonly ways: number[];
-  /** `refused`: with Do Not Retry. */
-  state: "open" | "refused";
+  /**
+   * The way on which it was refused with Do Not Retry. A host that sends it again there has had that
+   * answer; elsewhere it may be that the answer was lost with its connection.
+   */
+  refusedBy: number | undefined;
 }
 
 /** Counts the copies of each write that come to a disk. */
@@ -95,13 +98,13 @@ export class AttemptOracle implements DiskEvents {
     if (write === undefined) return;
     const text = `write ${id}, block ${lba},`;
     let part = write.parts.get(lba);
-    if (part === undefined) write.parts.set(lba, (part = { arrived: 0, ways: [], state: "open" }));
+    if (part === undefined)
+      write.parts.set(lba, (part = { arrived: 0, ways: [], refusedBy: undefined }));
     if (write.outcome === "not-sent") this.#wasSent(id);
     else if (this.#clock.nowMs() > write.untilMs && !this.#still.has(write.volume)) {
       this.#complain("I23", `${text} came to the disk after it had settled: ${write.outcome}`);
     }
-    // Of a copy that was under way already the host could not know that another would be refused.
-    if (part.state === "refused" && !isRisked(write.fence, write.shaken)) {
+    if (part.refusedBy === way && !isRisked(write.fence, write.shaken)) {
       this.#complain("I8", `${text} was sent again in spite of DNR`);
     }
     const others = part.ways.filter((each) => each !== way);
@@ -119,7 +122,7 @@ export class AttemptOracle implements DiskEvents {
     if (part === undefined) return;
     const at = part.ways.indexOf(way);
     if (at !== -1) part.ways.splice(at, 1);
-    if (error?.status !== undefined && dnrOf(error.status)) part.state = "refused";
+    if (error?.status !== undefined && dnrOf(error.status)) part.refusedBy = way;
   }
 
   #risk(volume: number): void {

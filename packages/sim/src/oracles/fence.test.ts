@@ -1,7 +1,7 @@
 // Tests of the fence: longer with KATO, traffic, slow disks and timeouts; none where nobody watches.
 
 import { expect, test } from "vitest";
-import { type FenceFacts, Standstill, fenceOf } from "./fence.ts";
+import { type FenceFacts, Standstill, fenceOf, isRisked, unshaken } from "./fence.ts";
 
 const facts: FenceFacts = {
   fencing: "timed",
@@ -23,6 +23,20 @@ test("without keep-alive there is no end of it", () => {
 
 test("who does without fencing takes the risk for writes that succeeded as well", () => {
   expect(fenceOf({ ...facts, fencing: "none" }).success).toBe("risked");
+});
+
+test("who does not wait where no quiesce time is promised takes the same risk, and only there", () => {
+  const bold = { ...facts, withoutQuiesceTime: "retry" } as const;
+  expect(fenceOf(bold).success).toBe("risked");
+  expect(fenceOf({ ...bold, quiesceMs: 1 }).success).toBe("fenced");
+});
+
+test("a fence is shaken where something stood still, and time was all that released it", () => {
+  const fence = fenceOf(facts);
+  expect(isRisked(fence, unshaken())).toBe(false);
+  expect(isRisked(fence, { ...unshaken(), stood: "once" })).toBe(false);
+  expect(isRisked(fence, { ...unshaken(), waited: "once" })).toBe(false);
+  expect(isRisked(fence, { stood: "once", waited: "once" })).toBe(true);
 });
 
 test("a volume stands still until the last reason for it is gone", () => {

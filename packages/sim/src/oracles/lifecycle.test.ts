@@ -174,3 +174,23 @@ test("without KATO no Keep Alive is expected", () => {
   oracle.check();
   expect(complaints).toEqual([]);
 });
+
+test("I15: a controller may fence for as long as others may be asked, and no longer", () => {
+  const { clock, complaints, oracle, live, move } = setup();
+  live();
+  move("live", "fencing", "lostInDoubt");
+  clock.advance(3_001);
+  oracle.check();
+  expect(complaints).toEqual([]);
+  clock.advance(1);
+  oracle.check();
+  expect(complaints).toEqual(["I15"]);
+});
+
+test("I14: a controller that is fencing opens no connection", () => {
+  const { complaints, oracle, live, move } = setup();
+  live();
+  move("live", "fencing", "resetInDoubt");
+  oracle.connecting(NAME);
+  expect(complaints).toEqual(["I14"]);
+});

@@ -112,6 +112,7 @@ describe("what is legal", () => {
     const { clock, oracle, begin, end, write, read, numbers } = setup();
     const before = begin(BlockOp.Write, 0);
     oracle.standsStill(VOLUME);
+    oracle.fencedByTime([before.id]);
     end(before);
     read(0, write(0));
     read(0, before.id);
@@ -122,6 +123,16 @@ describe("what is legal", () => {
     write(0);
     read(0, first);
     expect(numbers()).toEqual(["I21"]);
+  });
+
+  test("however long it stood still, nothing comes late where no fence was left to time", () => {
+    const { oracle, begin, end, write, read, numbers } = setup();
+    const before = begin(BlockOp.Write, 0);
+    oracle.standsStill(VOLUME);
+    end(before);
+    read(0, write(0));
+    read(0, before.id);
+    expect(numbers()).toEqual(["I22"]);
   });
 
   test("without fencing a copy of a write that succeeded may come late", () => {
