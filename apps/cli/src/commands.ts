@@ -18,6 +18,7 @@ import {
   whole,
 } from "./options.ts";
 import { serveOptions } from "./serve-options.ts";
+import { perfCommands } from "./perf-commands.ts";
 import { simCommands } from "./sim-commands.ts";
 
 const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1]"] as const;
@@ -363,5 +364,6 @@ export const commands: readonly CommandSpec[] = [
   cp,
   genHostnqn,
   showHostnqn,
+  ...perfCommands,
   ...simCommands,
 ];

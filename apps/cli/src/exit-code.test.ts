@@ -50,6 +50,7 @@ test("exit codes differ from each other, and are those that were promised", () =
     protocol: 9,
     dataMismatch: 10,
     partial: 11,
+    threshold: 12,
     resource: 13,
     lost: 14,
     internal: 70,

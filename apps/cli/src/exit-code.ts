@@ -19,6 +19,7 @@ export const ExitCode = {
   protocol: 9, // the peer broke the protocol, or holds that we did
   dataMismatch: 10, // verify or compare
   partial: 11, // some of several targets failed
+  threshold: 12, // a figure is worse than it may be
   resource: 13, // limits of this machine
   lost: 14, // connection lost and not recovered
   internal: 70, // a bug of ours
@@ -49,6 +50,7 @@ export type CliCode =
   | "NVME_ERR_OUTPUT_CLOSED" // whoever read our stdout has gone
   | "NVME_ERR_MISMATCH"
   | "NVME_ERR_PARTIAL" // some of several addresses could not be reached
+  | "NVME_ERR_REGRESSION" // a measurement that is worse than the one before
   | "NVME_ERR_VIOLATION" // an invariant that the simulator saw broken
   | "NVME_ERR_UNSETTLED" // a demo whose reads did not settle, or whose close was not bounded
   | "NVME_ERR_INTERNAL";
@@ -142,6 +144,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_QUEUE_FULL: again("resource"),
   NVME_ERR_READ_ONLY: final("nvmeStatus"),
   NVME_ERR_RECEIVE_TIMEOUT: again("timeout"),
+  NVME_ERR_REGRESSION: final("threshold"),
   NVME_ERR_STATE: again("lost"),
   NVME_ERR_STATUS: final("nvmeStatus"),
   NVME_ERR_TERMINATED: again("sigterm"),

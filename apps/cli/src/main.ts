@@ -20,6 +20,7 @@ import { version } from "./version.ts";
 const groups: Readonly<Record<string, string>> = {
   id: "Print an Identify structure",
   log: "Print a log page",
+  perf: "Measure a namespace, and compare measurements",
   sim: "Simulate hosts, targets and a network that fails; the same seed gives the same run",
 };
 

@@ -26,6 +26,32 @@ export {
   RandomReads,
   measureRandomReads,
 } from "./random-reads.ts";
+export type { Bucket } from "./perf/buckets.ts";
+export { type PerfComparison, comparePerf, workloadDifferences } from "./perf/compare.ts";
+export type { PerfVerify } from "./perf/content.ts";
+export type { PerfEnd } from "./perf/load.ts";
+export type { MeterReading, PerfMeter } from "./perf/meter.ts";
+export { perfResultOf } from "./perf/parse.ts";
+export { type ReportOptions, perfReport } from "./perf/report.ts";
+export {
+  PERF_VERSION,
+  type PerfDirection,
+  type PerfPaths,
+  type PerfPlatform,
+  type PerfResult,
+  type PerfSchedule,
+} from "./perf/result.ts";
+export { type PerfOptions, type PerfOutcome, type PerfProgress, runPerf } from "./perf/run.ts";
+export type { PerfError } from "./perf/tally.ts";
+export { perfText, workloadText } from "./perf/text.ts";
+export type { PerfTimeline } from "./perf/throughput.ts";
+export {
+  type DecidedWorkload,
+  type PerfKind,
+  type PerfWorkload,
+  perfKinds,
+  writesData,
+} from "./perf/workload.ts";
 export { SilentConnector } from "./silent-connector.ts";
 export {
   type Mismatch,

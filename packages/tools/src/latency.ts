@@ -6,10 +6,14 @@ export interface LatencySummary {
   readonly count: number;
   readonly minUs: number;
   readonly meanUs: number;
+  /** Standard deviation. */
+  readonly stdevUs: number;
   readonly p50Us: number;
   readonly p90Us: number;
+  readonly p95Us: number;
   readonly p99Us: number;
   readonly p999Us: number;
+  readonly p9999Us: number;
   readonly maxUs: number;
 }
 

@@ -13,6 +13,7 @@ import type { NvmeofError } from "@nvmeof/codec";
 import type { Random } from "@nvmeof/core";
 import type { Clock } from "@nvmeof/transport";
 import type { LatencyHistogram, LatencySummary } from "./latency.ts";
+import { Places } from "./perf/places.ts";
 
 /** Which reads, and how many at a time. */
 export interface RandomReadOptions {
@@ -45,7 +46,7 @@ export class RandomReads {
   readonly #channel: BlockChannel;
   readonly #readBlocks: number;
   /** Places at which a read can begin. */
-  readonly #places: number;
+  readonly #places: Places;
   #inflight = 0;
   #state: "idle" | "running" | "stopped" = "idle";
   #idle: (() => void) | undefined;
@@ -54,9 +55,9 @@ export class RandomReads {
   constructor(options: RandomReadOptions) {
     const { device, queueDepth, readBytes } = options;
     this.#readBlocks = readBytes / device.blockBytes;
-    this.#places = Math.floor(device.blockCount / this.#readBlocks);
+    const places = Math.floor(device.blockCount / this.#readBlocks);
     const whole = Number.isInteger(this.#readBlocks) && this.#readBlocks >= 1;
-    if (!whole || this.#places < 1 || this.#readBlocks > device.limits.transferBlocksMax) {
+    if (!whole || places < 1 || this.#readBlocks > device.limits.transferBlocksMax) {
       const { name, blockBytes, blockCount } = device;
       const size = `${blockCount} blocks of ${blockBytes} bytes`;
       throw new RangeError(`reads of ${readBytes} bytes do not suit ${name}: ${size}`);
@@ -66,6 +67,7 @@ export class RandomReads {
       throw new RangeError(`the queue depth is ${queueDepth}; it must be 1 to ${most}`);
     }
     this.#options = options;
+    this.#places = new Places(places, options.random);
     this.#channel = device.openChannel();
   }
 
@@ -105,7 +107,7 @@ export class RandomReads {
 
   #submit(lane: Lane): void {
     const { clock } = this.#options;
-    lane.request.lba = this.#randomPlace() * this.#readBlocks;
+    lane.request.lba = this.#places.next() * this.#readBlocks;
     lane.startedMs = clock.nowMs();
     this.#inflight++;
     this.#channel.submit(lane.request, lane.settle);
@@ -119,13 +121,6 @@ export class RandomReads {
     if (this.#state === "running" && error === undefined) this.#submit(lane);
     if (this.#inflight === 0) this.#idle?.();
   };
-
-  #randomPlace(): number {
-    const { random } = this.#options;
-    const low = random.next32() / 0x1_0000_0000;
-    if (this.#places <= 0x1_0000_0000) return Math.floor(low * this.#places);
-    return Math.floor(((random.next32() + low) / 0x1_0000_0000) * this.#places);
-  }
 }
 
 /** How to measure. */

@@ -22,13 +22,19 @@ const most = (counts: Readonly<Record<string, number>>): [name: string, count: n
 
 /** Figures for people. */
 export function figuresText(figures: Figures, style: Style): string {
-  const { virtualMs, events, submitted, settled, steps, edges } = figures;
+  const { virtualMs, events, submitted, settled, steps, edges, fences } = figures;
   const outcomes = most(settled).map(([name, count]) => `${name} ${number(count)}`);
   const walked = Object.values(edges).reduce((sum, count) => sum + count, 0);
   const head = facts([
     ["virtual time", virtualTime(virtualMs)],
     ["requests", `${number(submitted)}; ${outcomes.join(", ")}`],
     ["state changes", `${number(walked)} along ${Object.keys(edges).length} edges`],
+    [
+      "fences",
+      most(fences)
+        .map(([name, count]) => `${name} ${number(count)}`)
+        .join(", ") || "none",
+    ],
     ["events", number(events)],
   ]);
   const rows = table<[string, number]>(

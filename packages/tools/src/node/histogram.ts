@@ -18,18 +18,19 @@ export function latencyHistogram(): LatencyHistogram {
     },
     summary() {
       const { count } = histogram;
-      if (count === 0) {
-        const none = { minUs: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 };
-        return { count, ...none };
-      }
+      // An empty one has a smallest value that nobody recorded, and no mean.
+      const isEmpty = count === 0;
       return {
         count,
-        minUs: us(histogram.min),
-        meanUs: us(histogram.mean),
+        minUs: isEmpty ? 0 : us(histogram.min),
+        meanUs: isEmpty ? 0 : us(histogram.mean),
+        stdevUs: isEmpty ? 0 : us(histogram.stddev),
         p50Us: percentileUs(50),
         p90Us: percentileUs(90),
+        p95Us: percentileUs(95),
         p99Us: percentileUs(99),
         p999Us: percentileUs(99.9),
+        p9999Us: percentileUs(99.99),
         maxUs: us(histogram.max),
       };
     },
