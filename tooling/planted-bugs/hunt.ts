@@ -23,6 +23,9 @@ export interface HunterData {
   readonly place: number;
 }
 
+/** Room for the garbage of several seeds: see apps/cli/src/sim/pool.ts. */
+const resourceLimits = { maxYoungGenerationSizeMb: 192 };
+
 /** Place of the lowest seed in `HunterData.shared`. */
 export const LOWEST = 0;
 
@@ -53,7 +56,7 @@ export async function hunt(
   const hunters = Array.from({ length: workers }, (_, at) => {
     const own = seeds.filter((_, number) => number % workers === at);
     const data: HunterData = { seeds: own, shared, place: at + 1 };
-    const worker = new Worker(file, { workerData: data });
+    const worker = new Worker(file, { workerData: data, resourceLimits });
     worker.on("message", (message: Found) => void found.push(message));
     return worker;
   });

@@ -1,9 +1,10 @@
 // Admin commands of users: bounded in flight, bounded waiting, and room kept for the controller's own.
 
-import { Cns, type NvmeofError } from "@nvmeof/codec";
+import { Cns, type NvmeofError, Status } from "@nvmeof/codec";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import { identifyBuffer, identifyCommand } from "./admin.ts";
+import { hostPathError } from "./errors.ts";
 import { type Ended, TestHost } from "./testing/test-host.ts";
 
 /** 32 entries are 31 commands, of which 6 are kept back. */
@@ -46,7 +47,20 @@ test("commands that find no place to wait are refused, and not inside the call",
   expect(refused?.count).toBe(0);
   clock.settle();
   expect(refused).toMatchObject({ count: 1, error: { code: "NVME_ERR_QUEUE_FULL" } });
-  expect(refused?.error?.outcome).toBe("not-sent");
+  const { outcome, status } = refused!.error!;
+  expect([outcome, status]).toEqual(["not-sent", Status.CommandInterrupted]);
+});
+
+test("a command that comes between a loss and what follows from it was not sent, and has a status", () => {
+  const { host, clock } = setup();
+  const late: Ended[] = [];
+  host.controller.admin(identify(), () => void late.push(host.admin(identify())));
+  clock.settle();
+  host.peer.kill();
+  clock.settle();
+  expect(late).toMatchObject([{ count: 1, error: { code: "NVME_ERR_NOT_CONNECTED" } }]);
+  const { outcome, status } = late[0]!.error!;
+  expect([outcome, status]).toEqual(["not-sent", hostPathError(false)]);
 });
 
 test("F113: room is kept for keep-alive, however busily users send from their completions", () => {

@@ -1,9 +1,10 @@
 // Admin commands of users: those that the admin queue has room for, and those that wait, bounded.
 // Read first: controller.ts. The controller's own commands (keep-alive, aborts) never wait here.
 
-import { NvmeofError } from "@nvmeof/codec";
+import { NvmeofError, Status } from "@nvmeof/codec";
 import { type AdminCommand, sendAdmin } from "./admin.ts";
 import type { CommandSettle } from "./command-table.ts";
+import { AbortedError } from "./errors.ts";
 import { guarded } from "./guard.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
@@ -47,7 +48,11 @@ export class AdminWaitingList {
       const error = new NvmeofError(
         "NVME_ERR_QUEUE_FULL",
         `${this.#waiting.length} admin commands wait already`,
-        { outcome: "not-sent", hint: "Wait for some to end, or raise adminWaitingMax." },
+        {
+          outcome: "not-sent",
+          status: Status.CommandInterrupted,
+          hint: "Wait for some to end, or raise adminWaitingMax.",
+        },
       );
       this.#refuse(settle, error);
     }
@@ -77,9 +82,8 @@ export class AdminWaitingList {
   }
 
   #submit({ queue, command, settle }: Waiting): void {
-    let error = new NvmeofError("NVME_ERR_NOT_CONNECTED", "the admin queue takes no command", {
-      outcome: "not-sent",
-    });
+    // The queue is gone, and the controller has not been told yet.
+    let error: NvmeofError = new AbortedError("not-connected", "not-sent", false);
     try {
       const { adminTimeoutMs } = this.#options;
       const sent = sendAdmin(queue, command, adminTimeoutMs, (failure, dw0, dw1) => {

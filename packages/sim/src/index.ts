@@ -2,6 +2,7 @@
 // Read first: README.md; DESIGN.md §6; docs/invariants.md.
 
 export type { Admission, Direction, FaultScope, NetworkFault, Side } from "./network/fault.ts";
+export type { PortTransport } from "./network/ways.ts";
 export type { Weather } from "./network/weather.ts";
 export type {
   ControllerPlan,

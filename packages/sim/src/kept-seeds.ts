@@ -144,4 +144,28 @@ export const keptSeeds: readonly KeptSeed[] = [
       ],
     },
   },
+  {
+    seed: 2_988,
+    found:
+      "an admin command that came between the loss of its queue and what follows from it failed without a status",
+    invariant: "I9",
+    plan: {
+      ...smallPlan,
+      targets: smallPlan.targets.map((target) => ({ ...target, transports: ["fc"] })),
+      hosts: withController({ keepAliveTimeoutMs: 1_000 }),
+      users: [],
+      steps: [
+        { kind: "stall", host: 0, ms: 4_190, atMs: 234 },
+        {
+          kind: "admin",
+          host: 0,
+          group: 0,
+          path: 0,
+          what: "log",
+          timeoutMs: 50,
+          atMs: 3_580,
+        },
+      ],
+    },
+  },
 ];

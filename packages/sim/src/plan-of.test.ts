@@ -57,3 +57,30 @@ test("plans have all kinds of steps, each of them only some (swarm testing)", ()
     expect(kinds.get(name), name).toBeLessThan(500);
   }
 });
+
+test("ports are reached by all transports, mixed and alone; most targets take resets of controllers", () => {
+  const targets = plans.flatMap((plan) => plan.targets);
+  const mixes = new Set(
+    targets.map(({ transports = ["tcp"] }) => [...new Set(transports)].sort().join(" ")),
+  );
+  expect(Array.from(mixes).sort()).toEqual([
+    "fc",
+    "fc memory",
+    "fc memory tcp",
+    "fc tcp",
+    "memory",
+    "memory tcp",
+    "tcp",
+  ]);
+  for (const { transports, ports } of targets) expect(transports?.length ?? ports).toBe(ports);
+  const named = targets.filter(({ incarnations }) => incarnations === "named");
+  expect(named.length / targets.length).toBeGreaterThan(0.6);
+});
+
+test("what is in this process is never out of reach", () => {
+  for (const { dead, targets } of plans) {
+    for (const { target, port } of dead) {
+      expect(targets[target]!.transports?.[port]).not.toBe("memory");
+    }
+  }
+});

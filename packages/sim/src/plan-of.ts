@@ -2,6 +2,7 @@
 // Read first: plan.ts; plan-steps.ts for the steps; reliability-anchors §4.1.
 
 import { CALM, type Weather } from "./network/weather.ts";
+import type { PortTransport } from "./network/ways.ts";
 import { lastSteps, planSteps, policies } from "./plan-steps.ts";
 import type {
   ControllerPlan,
@@ -31,13 +32,13 @@ const BLOCKS_MAX = 256;
 /** The plan of a seed, 0 to 2^32 - 1. */
 export function planOf(seed: number): Plan {
   const chance = new SimRandom(seed).fork("plan");
-  const targets = planTargets(chance.fork("targets"));
+  const targets = withTransports(chance.fork("transports"), planTargets(chance.fork("targets")));
   const hosts = planHosts(chance.fork("hosts"), targets);
   const safetyMs = chance.fork("length").between(SAFETY_MIN_MS, SAFETY_MAX_MS);
   const world = { targets, hosts, safetyMs };
   const users = planUsers(chance.fork("users"), world);
   const dice = chance.fork("ending");
-  const dead = planDead(dice, targets);
+  const dead = planDead(dice, targets).filter((port) => !isInReach(port, targets));
   const ending = dice.oneIn(4) ? "midst" : "rest";
   const scene = { ...world, users };
   const steps = planSteps(chance.fork("steps"), scene);
@@ -87,6 +88,17 @@ function planTargets(chance: SimRandom): TargetPlan[] {
       trafficKeepAlive: !chance.oneIn(3),
       pda: chance.pick([0, 0, 0, 1, 7]),
     };
+  });
+}
+
+/** Half of all targets have other ports than those of NVMe/TCP as well. */
+function withTransports(chance: SimRandom, targets: readonly TargetPlan[]): TargetPlan[] {
+  return targets.map((target) => {
+    if (chance.oneIn(2)) return target;
+    const transports = Array.from({ length: target.ports }, () =>
+      chance.pick<PortTransport>(["tcp", "fc", "fc", "memory"]),
+    );
+    return { ...target, transports };
   });
 }
 
@@ -255,3 +267,7 @@ function planDead(chance: SimRandom, targets: readonly TargetPlan[]): DeadPort[]
   if (chance.oneIn(3)) return Array.from({ length: ports }, (_, port) => ({ target, port, how }));
   return [{ target, port: chance.below(ports), how }];
 }
+
+/** What is in this process cannot be out of reach. */
+const isInReach = ({ target, port }: DeadPort, targets: readonly TargetPlan[]): boolean =>
+  targets[target]!.transports?.[port] === "memory";

@@ -3,7 +3,7 @@
 // that numbers which refer to hosts, groups and paths follow.
 
 import { CALM } from "./network/weather.ts";
-import type { GroupPlan, HostPlan, Plan, UserPlan } from "./plan.ts";
+import type { GroupPlan, HostPlan, Plan, TargetPlan, UserPlan } from "./plan.ts";
 
 /** A list of parts of a plan. */
 export interface Removal {
@@ -174,6 +174,16 @@ function groups(change: (group: GroupPlan) => Partial<GroupPlan> | undefined): S
   };
 }
 
+/** The same for targets. */
+function targets(change: (target: TargetPlan) => TargetPlan | undefined): Simplification {
+  return (plan) => {
+    const changed = plan.targets.map((target) => change(target) ?? target);
+    return changed.some((target, at) => target !== plan.targets[at])
+      ? { ...plan, targets: changed }
+      : undefined;
+  };
+}
+
 const SAFETY_MS_MIN = 1;
 
 /** In the order in which they are tried. */
@@ -195,6 +205,9 @@ export const simplifications: readonly Simplification[] = [
   users(({ fuaOneIn }) => (fuaOneIn > 0 ? { fuaOneIn: 0 } : undefined)),
   users(({ manner }) => (manner === "steady" ? undefined : { manner: "steady" })),
   users(({ next }) => (next === "later" ? undefined : { next: "later" })),
+  targets(({ transports, ...target }) => (transports === undefined ? undefined : target)),
+  targets(({ incarnations, ...target }) => (incarnations === undefined ? undefined : target)),
+  groups(({ noticeLostOneIn = 0 }) => (noticeLostOneIn > 0 ? { noticeLostOneIn: 0 } : undefined)),
   groups(({ headerDigest, dataDigest }) =>
     headerDigest || dataDigest ? { headerDigest: false, dataDigest: false } : undefined,
   ),

@@ -7,6 +7,7 @@ import type { AnaState } from "@nvmeof/codec";
 import type { ReconnectPolicy, State, TimeoutAction } from "@nvmeof/core";
 import type { TargetLimits } from "@nvmeof/target";
 import type { NetworkFault } from "./network/fault.ts";
+import type { PortTransport } from "./network/ways.ts";
 import type { Weather } from "./network/weather.ts";
 import type { DiskErrors, DiskPace } from "./storage/disk.ts";
 
@@ -35,12 +36,6 @@ export interface NamespacePlan {
 export interface SubsystemPlan {
   readonly namespaces: readonly NamespacePlan[];
 }
-
-/**
- * What a port is reached by: NVMe/TCP through the weather; the same through this process, which knows no
- * weather and no network's faults; or Fibre Channel, whose frames go through the weather.
- */
-export type PortTransport = "tcp" | "memory" | "fc";
 
 export interface TargetPlan {
   /** Number of ports; all subsystems are behind each of them. */

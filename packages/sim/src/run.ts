@@ -18,6 +18,7 @@ export interface RunOptions {
 
 /** Turns that promises get to run their callbacks: as many as the longest chain of ours takes. */
 const PROMISE_TURNS = 12;
+const RESOLVED = Promise.resolve();
 /** Steps of the clock in one run; more are a livelock. */
 const STEPS_MAX = 2_000_000;
 /** A TermReq keeps its socket for this long, ms; nothing else of a host outlives its groups. */
@@ -201,7 +202,7 @@ class Course {
   async #idle(): Promise<void> {
     const { clock } = this.#world;
     clock.settle();
-    for (let turn = 0; turn < PROMISE_TURNS; turn++) await Promise.resolve();
+    for (let turn = 0; turn < PROMISE_TURNS; turn++) await RESOLVED;
     clock.settle();
   }
 }

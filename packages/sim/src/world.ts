@@ -16,16 +16,18 @@ import type {
   RequestDone,
 } from "@nvmeof/core";
 import type { TargetEvent } from "@nvmeof/target";
-import type { Connector, Listener, Timer } from "@nvmeof/transport";
+import type { Connector, Timer } from "@nvmeof/transport";
 import type { VirtualClock } from "@nvmeof/transport/testing";
 import { addGauges } from "./gauges.ts";
 import type { NetworkEvents } from "./network/link.ts";
-import { SimNetwork } from "./network/network.ts";
+import type { FcPort } from "./network/fc-fabric.ts";
+import { type PortTransport, Ways } from "./network/ways.ts";
 import { BLOCK_BYTES, type DeadPort, type DiskPlan, type Plan } from "./plan.ts";
 import { SimRandom } from "./random.ts";
 import { type HostWorld, type SimGroup, SimHost } from "./sim-host.ts";
 import { SimTarget, type TargetWorld, portName } from "./sim-target.ts";
 import { SimDisk } from "./storage/disk.ts";
+import type { PortOfTarget } from "./target-port.ts";
 import type { Trace } from "./trace.ts";
 import { type Entry, User, type UserWorld } from "./users.ts";
 import { type Counts, count } from "./verdict.ts";
@@ -37,7 +39,7 @@ export class World implements TargetWorld, HostWorld, UserWorld {
   readonly random: SimRandom;
   readonly trace: Trace;
   readonly watch: Watch;
-  readonly network: SimNetwork;
+  readonly network: Ways;
   readonly targets: SimTarget[];
   readonly hosts: SimHost[];
   readonly users: User[];
@@ -63,7 +65,13 @@ export class World implements TargetWorld, HostWorld, UserWorld {
       ...watch.network,
       befell: (_connection, _direction, what) => count(this.steps, what),
     };
-    this.network = new SimNetwork(clock, this.random.fork("network"), events, plan.weather);
+    this.network = new Ways({
+      clock,
+      random: this.random.fork("network"),
+      events,
+      weather: plan.weather,
+      transports: transportsOf(plan),
+    });
     this.targets = plan.targets.map((target, at) => new SimTarget(this, target, at));
     this.hosts = plan.hosts.map((host, at) => new SimHost(this, host, at));
     this.users = plan.users.flatMap((user, at) => {
@@ -88,12 +96,16 @@ export class World implements TargetWorld, HostWorld, UserWorld {
     for (const user of this.users) user.start();
   }
 
-  port(name: string): Connector & Listener {
-    return this.network.port(name);
+  portOfTarget(name: string): PortOfTarget {
+    return this.network.portOfTarget(name);
+  }
+
+  fcPort(name: string): FcPort | undefined {
+    return this.network.fcPort(name);
   }
 
   connector(name: string, host: string): Connector {
-    return this.network.port(name).connectorOf(host);
+    return this.network.connector(name, host);
   }
 
   makeDisk(name: string, blockCount: number, plan: DiskPlan): SimDisk {
@@ -397,3 +409,13 @@ const hasGoodPaths = ({ paths }: MultipathDevice): boolean =>
     ({ rank, controllerPath }) =>
       controllerPath.controller.state !== "live" || rank === Rank.Optimized,
   );
+
+/** What each port is reached by, where it is not the default. */
+function transportsOf({ targets }: Plan): Map<string, PortTransport> {
+  const transports = new Map<string, PortTransport>();
+  for (const [target, { transports: own = [] }] of targets.entries()) {
+    for (const [port, transport] of own.entries())
+      transports.set(portName(target, port), transport);
+  }
+  return transports;
+}

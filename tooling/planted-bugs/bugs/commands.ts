@@ -42,7 +42,7 @@ export const commandBugs: readonly PlantedBug[] = [
   {
     name: "cid-reused-before-answered",
     what: "The CID of a command that was given up goes to the next one, and so does the old answer.",
-    breaks: ["I4", "I5", "I38"],
+    breaks: ["I1", "I4", "I5", "I38"],
     changes: [
       {
         file: table,

@@ -235,3 +235,15 @@ test("two resets at once: each gets its own answer from one log", () => {
   clock.settle();
   expect([one.answers, two.answers]).toEqual([["ccr"], ["no"]]);
 });
+
+test("a log that says that it is in progress is no answer, however often it is read", () => {
+  const { clock, logHolds, tell, ask } = bench();
+  const asked = ask();
+  clock.settle();
+  logHolds({ ...successful, ccrs: CcrStatus.InProgress });
+  tell();
+  clock.settle();
+  expect(asked.answers).toEqual([]);
+  clock.advance(WAIT_MS);
+  expect(asked.answers).toEqual(["no"]);
+});

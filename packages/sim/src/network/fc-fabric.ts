@@ -4,6 +4,10 @@
 // No frame is sent twice: what a stream would repeat is lost here, a frame with a wrong bit as well, since
 // its CRC says so. What only streams know does nothing: halves of connections, trip wires, readers that
 // stop.
+//
+// Whoever repairs a way that has lost frames pulls its cable. Commands that had lost one have expired by
+// then, but a request for an event never does: where the event is lost, neither side notices, and the host
+// hears of nothing any more until it connects anew. FC-NVMe knows no remedy.
 
 import {
   type Clock,
@@ -108,6 +112,8 @@ class FcRoute {
   readonly #loop: FcLoop;
   readonly #passages: Readonly<Record<Direction, Passage>>;
   #climate: Climate;
+  /** Frames lost since the cable was last pulled. */
+  lostFrames = 0;
 
   constructor(
     host: string,
@@ -141,10 +147,13 @@ class FcRoute {
 
   /** When a frame arrives; undefined where it is lost. */
   arrivalMs(direction: Direction, nowMs: number, bytes: number): number | undefined {
-    if (this.#climate.flow[direction] === "silent") return undefined;
     const passage = this.#passages[direction];
-    if (passage.lossMs() > 0 || passage.harms()) return undefined;
-    return passage.arrivalMs(nowMs, bytes);
+    const isSilent = this.#climate.flow[direction] === "silent";
+    if (!isSilent && passage.lossMs() === 0 && !passage.harms()) {
+      return passage.arrivalMs(nowMs, bytes);
+    }
+    this.lostFrames++;
+    return undefined;
   }
 
   transport(traddr: string): Transport {
@@ -241,11 +250,12 @@ export class FcPort {
         break;
       case "reset":
         // A cable has two ends, and both notice.
-        this.#fabric.unplug(route.names.portName);
+        this.#pull(route);
         break;
       case "heal":
         route.climate = this.#calm;
         route.admission = "open";
+        if (route.lostFrames > 0) this.#pull(route);
         break;
       case "fin":
       case "vanish":
@@ -253,6 +263,11 @@ export class FcPort {
       case "stop-reading":
         break;
     }
+  }
+
+  #pull(route: FcRoute): void {
+    route.lostFrames = 0;
+    this.#fabric.unplug(route.names.portName);
   }
 
   #routeOf(host: string, loop: FcLoop): FcRoute {
