@@ -145,3 +145,15 @@ test("a storm of RSCNs about others disturbs nobody", async () => {
   expect(port!.attempts).toBe(attempts);
   await expectCleanEnd(world);
 });
+
+test("a target says of each path what its capsules carry: data over TCP, none over FC", async () => {
+  const capsuleUnits = async (over: "tcp" | "fc"): Promise<number> => {
+    const world = new World({ over, target: { limits: { inCapsuleBytes: 4096 } } });
+    const { controller } = await world.attach();
+    const { ioccsz } = controller.facts!.identify;
+    await world.close();
+    return ioccsz;
+  };
+  expect(await capsuleUnits("tcp")).toBe((64 + 4096) / 16);
+  expect(await capsuleUnits("fc")).toBe(64 / 16);
+});

@@ -97,7 +97,7 @@ function nvmFields(controller: Controller): Fields {
     mnan: limits.namespacesMax,
     oncs: optionalCommands(controller),
     vwc: Vwc.NoFlushAll | (subsystem.hasVolatileCache ? Vwc.Present : 0),
-    ioccsz: (SQE_BYTES + limits.inCapsuleBytes) / UNIT_BYTES,
+    ioccsz: (SQE_BYTES + inCapsuleBytes(controller)) / UNIT_BYTES,
     iorcsz: 1,
     ...retryDelays(controller),
     ...incarnationFields(controller),
@@ -105,6 +105,10 @@ function nvmFields(controller: Controller): Fields {
     ofcs: 1, // Disconnect
   };
 }
+
+/** What the transport can carry, and no more than the target allows. */
+const inCapsuleBytes = ({ admin, context }: Controller): number =>
+  Math.min(context.limits.inCapsuleBytes, admin.link.inCapsuleBytesMax);
 
 /** CRDT1 to CRDT3; 0 for those that there are not. */
 function retryDelays({ context }: Controller): Fields {

@@ -112,6 +112,8 @@ export interface ControllerEvents {
 export interface ControllerLink {
   /** The host's address as a person writes it. */
   readonly remote: string;
+  /** Most bytes of data that its capsules can carry, whatever is configured; 0 where they carry none. */
+  readonly inCapsuleBytesMax: number;
   /** The command in slot `tag`: its SQE at offset 0. Valid until `respond`. */
   sqe(tag: number): DataView;
   /** Bytes that the command transfers, as its SGL says. */

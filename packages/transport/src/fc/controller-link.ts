@@ -61,6 +61,8 @@ type Phase = "opening" | "open" | "ending" | "over";
 /** See `ControllerLink`. */
 export class FcControllerLink implements ControllerLink {
   readonly remote: string;
+  /** FC-NVMe has no data in its command IUs. */
+  readonly inCapsuleBytesMax = 0;
   readonly qid: number;
   readonly #owner: LinkOwner;
   readonly #entries: number;

@@ -31,6 +31,7 @@ export const ADMIN_CAPSULE_BYTES = 8192;
 
 class TcpControllerLink implements ControllerLink {
   readonly remote: string;
+  readonly inCapsuleBytesMax = Infinity;
   readonly #session: ControllerSession;
   readonly #connection: Connection;
   readonly #clock: Clock;
