@@ -22,6 +22,26 @@ export function fieldsOf(layout: object): [name: string, field: AnyField][] {
   return Object.entries(layout).filter((entry): entry is [string, AnyField] => isField(entry[1]));
 }
 
+/** What coding needs of a layout, found out once: layouts are constants. */
+interface Plan {
+  readonly fields: readonly [name: string, field: AnyField][];
+  /** Those whose empty value is not zeroes: text, which is padded with spaces. */
+  readonly texts: readonly [name: string, field: AnyField][];
+}
+
+const plans = new WeakMap<object, Plan>();
+
+function planOf(layout: { readonly size: number }): Plan {
+  const known = plans.get(layout);
+  if (known !== undefined) return known;
+  const fields = fieldsOf(layout);
+  const empty = new DataView(new ArrayBuffer(layout.size));
+  const texts = fields.filter(([, field]) => typeof field.get(empty, 0) === "string");
+  const plan: Plan = { fields, texts };
+  plans.set(layout, plan);
+  return plan;
+}
+
 /** A view of exactly these bytes. */
 export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,7 +61,7 @@ export function decode<L extends { readonly size: number }>(
     throw new RangeError(`${view.byteLength - base} bytes, the structure has ${layout.size}`);
   }
   const out: Record<string, unknown> = {};
-  for (const [name, field] of fieldsOf(layout)) out[name] = field.get(view, base);
+  for (const [name, field] of planOf(layout).fields) out[name] = field.get(view, base);
   return out as Decoded<L>;
 }
 
@@ -59,10 +79,10 @@ export function encode<L extends { readonly size: number }>(
 ): void {
   new Uint8Array(view.buffer, view.byteOffset + base, layout.size).fill(0);
   const given = values as Record<string, unknown>;
-  for (const [name, field] of fieldsOf(layout)) {
+  const { fields, texts } = planOf(layout);
+  for (const [name, field] of texts) if (given[name] === undefined) field.set(view, base, "");
+  for (const [name, field] of fields) {
     if (given[name] !== undefined) field.set(view, base, given[name]);
-    // Text is padded with spaces, which zeroes are not.
-    else if (typeof field.get(view, base) === "string") field.set(view, base, "");
   }
 }
 

@@ -73,12 +73,31 @@ export class NqnError extends NvmeofError {
 
 /** Text with everything that does not print, line ends and direction marks too, as U+FFFD. */
 const printable = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, "\ufffd");
+  isPlain(text) ? text : text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, "\ufffd");
+
+/** Whether all of it is ASCII that prints, as nearly all names are: they take the short way. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x20 || unit > 0x7e) return false;
+  }
+  return true;
+}
 
 /**
  * UTF-8 as text; `undefined` when it is malformed. By URI escapes, as ES has no decoder of its own.
  */
 function textOf(utf8: Uint8Array): string | undefined {
+  let text = "";
+  for (let at = 0; at < utf8.length; at++) {
+    const byte = utf8[at]!;
+    if (byte >= 0x80) return decodedOf(utf8);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function decodedOf(utf8: Uint8Array): string | undefined {
   try {
     return decodeURIComponent(hexText(utf8).replace(/../g, "%$&"));
   } catch {
@@ -88,6 +107,11 @@ function textOf(utf8: Uint8Array): string | undefined {
 
 /** Text as UTF-8; `undefined` when it has half a surrogate pair. */
 function utf8Of(text: string): Uint8Array | undefined {
+  if (isPlain(text)) {
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
+    return bytes;
+  }
   try {
     const escaped = encodeURIComponent(text).match(/%..|./g) ?? [];
     return Uint8Array.from(escaped, (part) =>
@@ -147,7 +171,8 @@ export function readNqn(view: DataView, offset: number): string {
   const shown = text ?? String.fromCharCode(...name);
   if (name.length === field.length) throw new NqnError("unterminated", shown);
   if (text === undefined) throw new NqnError("not-utf-8", shown);
-  if (field.subarray(name.length).some((byte) => byte !== 0)) {
+  for (let at = name.length; at < field.length; at++) {
+    if (field[at] === 0) continue;
     throw new NqnError("bytes-after-terminator", shown);
   }
   return checkNqn(text);
@@ -162,6 +187,7 @@ export function readNqn(view: DataView, offset: number): string {
  */
 export function checkNqn(text: string): string {
   if (text === "") throw new NqnError("empty", text);
+  if (text.length <= NQN_BYTES_MAX && isPlain(text)) return text;
   const utf8 = utf8Of(text);
   if (utf8 === undefined) throw new NqnError("not-utf-8", text);
   if (utf8.length > NQN_BYTES_MAX) throw new NqnError("too-long", text);
@@ -244,9 +270,16 @@ export function uuidText(uuid: Uint8Array): string {
   return [at(0, 8), at(8, 12), at(12, 16), at(16, 20), at(20, 32)].join("-");
 }
 
+const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, "0"),
+);
+
 /** Bytes as hexadecimal digits, first byte first: the usual form of an NGUID and an EUI64. */
-export const hexText = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function hexText(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at++) text += hexOfByte[bytes[at]!]!;
+  return text;
+}
 
 /**
  * The bytes of hexadecimal digits, in pairs; white space between them is skipped.
@@ -257,5 +290,9 @@ export function hexBytes(text: string): Uint8Array {
   const digits = text.replace(/\s/g, "");
   if (!/^([\da-f]{2})*$/i.test(digits))
     throw new RangeError(`"${text}" is not pairs of hex digits`);
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let at = 0; at < bytes.length; at++) {
+    bytes[at] = Number.parseInt(digits.slice(2 * at, 2 * at + 2), 16);
+  }
+  return bytes;
 }

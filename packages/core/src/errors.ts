@@ -168,19 +168,22 @@ export type AbortReason =
   | "not-connected" // it could not be sent, now
   | "no-path"; // no path leads to the namespace, and none is expected in time
 
+/** Code and message, made once: a reset makes an error for each command that it ends. */
+const abortReasons: Readonly<Record<AbortReason, readonly [code: string, message: string]>> = {
+  "controller-closed": ["NVME_ERR_CONTROLLER_CLOSED", "command ended: the controller was closed"],
+  "controller-reset": ["NVME_ERR_CONTROLLER_RESET", "command ended: the controller was reset"],
+  aborted: ["NVME_ERR_ABORTED", "command ended: the caller aborted it"],
+  "not-connected": ["NVME_ERR_NOT_CONNECTED", "command ended: the controller is not connected"],
+  "no-path": ["NVME_ERR_NO_PATH", "command ended: no path leads to the namespace"],
+};
+
 /** A command that the host ended without an answer. */
 export class AbortedError extends NvmeofError {
   override readonly name = "AbortedError";
   declare readonly outcome: Outcome;
   constructor(reason: AbortReason, outcome: Outcome, dnr: boolean, details: ErrorDetails = {}) {
-    const said = {
-      "controller-closed": "the controller was closed",
-      "controller-reset": "the controller was reset",
-      aborted: "the caller aborted it",
-      "not-connected": "the controller is not connected",
-      "no-path": "no path leads to the namespace",
-    }[reason];
-    super(`NVME_ERR_${reason.toUpperCase().replaceAll("-", "_")}`, `command ended: ${said}`, {
+    const [code, said] = abortReasons[reason];
+    super(code, said, {
       ...details,
       status: outcome === "not-sent" ? hostPathError(dnr) : hostAborted(dnr),
       outcome,

@@ -144,3 +144,15 @@ test("I23: a disk that stands still has no earlier copy where no fence was left 
   arrive(2);
   expect(complaints).toEqual(["I23"]);
 });
+
+test("a write that began while the disk stood still may have an earlier copy there as well", () => {
+  const clock = new VirtualClock();
+  const complaints: string[] = [];
+  const oracle = new AttemptOracle(clock, (invariant) => void complaints.push(invariant));
+  oracle.standsStill(VOLUME);
+  oracle.submitted(1, VOLUME, { lateMs: 100, success: "fenced" }, 3);
+  oracle.writeArrived(1, 0, 1);
+  oracle.fencedByTime([1]);
+  oracle.writeArrived(1, 0, 2);
+  expect(complaints).toEqual([]);
+});

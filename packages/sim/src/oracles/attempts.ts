@@ -49,7 +49,7 @@ export class AttemptOracle implements DiskEvents {
     this.#writes.set(id, {
       volume,
       fence,
-      shaken: unshaken(),
+      shaken: unshaken(this.#still.has(volume)),
       attemptsMax,
       parts: new Map(),
       outcome: "open",

@@ -33,9 +33,9 @@ test("who does not wait where no quiesce time is promised takes the same risk, a
 
 test("a fence is shaken where something stood still, and time was all that released it", () => {
   const fence = fenceOf(facts);
-  expect(isRisked(fence, unshaken())).toBe(false);
-  expect(isRisked(fence, { ...unshaken(), stood: "once" })).toBe(false);
-  expect(isRisked(fence, { ...unshaken(), waited: "once" })).toBe(false);
+  expect(isRisked(fence, unshaken(false))).toBe(false);
+  expect(isRisked(fence, { ...unshaken(false), stood: "once" })).toBe(false);
+  expect(isRisked(fence, { ...unshaken(false), waited: "once" })).toBe(false);
   expect(isRisked(fence, { stood: "once", waited: "once" })).toBe(true);
 });
 

@@ -32,7 +32,11 @@ export interface Shaken {
   waited: "never" | "once";
 }
 
-export const unshaken = (): Shaken => ({ stood: "never", waited: "never" });
+/** Of a request that begins now. @param stands whether the target or the disk stands still as it begins. */
+export const unshaken = (stands: boolean): Shaken => ({
+  stood: stands ? "once" : "never",
+  waited: "never",
+});
 
 /** Whether copies that were sent before may take effect after the success of a request. */
 export const isRisked = ({ success }: Fence, { stood, waited }: Shaken): boolean =>

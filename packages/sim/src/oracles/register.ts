@@ -104,7 +104,7 @@ export class RegisterOracle {
       fua,
       start,
       fence,
-      shaken: unshaken(),
+      shaken: unshaken(this.#still.has(volume)),
       span,
       expected,
     });

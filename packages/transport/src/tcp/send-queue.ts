@@ -6,7 +6,8 @@ import { CRC32C_INITIAL, crc32cFinish, crc32cUpdate, viewOf } from "@nvmeof/code
 /** Payloads up to this many bytes are copied into the staging buffer, which is cheaper than a piece. */
 export const COPY_BYTES_MAX = 8 * 1024;
 
-const CHUNK_BYTES_MIN = 16 * 1024;
+/** Most queues never have more than a few commands to say at once. */
+const CHUNK_BYTES_MIN = 4 * 1024;
 const CHUNK_BYTES_MAX = 256 * 1024;
 /** Idle chunks kept for later use. */
 const SPARE_CHUNKS_MAX = 4;
@@ -65,7 +66,7 @@ export class SendQueue {
 
   /** Room for `bytes` (at most 8 KiB and some) in the staging buffer; its content is undefined. */
   reserve(bytes: number): number {
-    if (this.#used + bytes > this.#chunk.bytes.length) this.#nextChunk();
+    if (this.#used + bytes > this.#chunk.bytes.length) this.#nextChunk(bytes);
     const base = this.#used;
     this.#used += bytes;
     this.#staged += bytes;
@@ -87,7 +88,7 @@ export class SendQueue {
   /** Bytes `start` to `end` of a payload as they are now, however many: they may change at once. */
   copy(payload: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end;) {
-      if (this.#used === this.#chunk.bytes.length) this.#nextChunk();
+      if (this.#used === this.#chunk.bytes.length) this.#nextChunk(end - at);
       const count = Math.min(end - at, this.#chunk.bytes.length - this.#used);
       this.#chunk.bytes.set(payload.subarray(at, at + count), this.#used);
       this.#used += count;
@@ -147,11 +148,13 @@ export class SendQueue {
     this.#from = this.#used;
   }
 
-  #nextChunk(): void {
+  /** Another chunk, with room for `bytes` if that is not more than the largest has. */
+  #nextChunk(bytes: number): void {
     this.#cut();
     this.#filled.push(this.#chunk);
     // More than a chunk a turn: fewer, larger ones serve this load better.
-    this.#chunkBytes = Math.min(this.#chunkBytes * 2, CHUNK_BYTES_MAX);
+    do this.#chunkBytes = Math.min(this.#chunkBytes * 2, CHUNK_BYTES_MAX);
+    while (this.#chunkBytes < Math.min(bytes, CHUNK_BYTES_MAX));
     this.#startChunk();
   }
 
