@@ -10,7 +10,8 @@ const FINISH_MS = 1_000;
 
 /**
  * A seed leaves some 15 MB of garbage behind, and lives in 2: with room for several of them the young
- * generation is collected when there is next to nothing in it to keep. A sixth of the time (measured).
+ * generation is collected when there is next to nothing in it to keep. What `--max-semi-space-size` does for
+ * a whole process, where it saves up to a quarter of the time.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 192 };
 
