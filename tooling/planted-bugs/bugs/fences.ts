@@ -66,8 +66,8 @@ export const fenceBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: "packages/bdev/src/nvme/fences.ts",
-        find: "        facts?.cntlid === incarnation.cntlid &&\n        facts.identify.ciu !== 0 &&\n",
-        replace: "        facts !== undefined &&\n        facts.identify.ciu !== 0 &&\n",
+        find: "lost !== undefined && born?.cntlid === lost.cntlid && born.cirn !== lost.cirn;",
+        replace: "lost !== undefined && born !== undefined && born.cirn !== lost.cirn;",
       },
     ],
   },

@@ -123,12 +123,11 @@ export class Fences {
     const { clock } = path.controller.options;
     const { facts } = path.controller;
     const { cntlid = 0, identify } = facts ?? {};
-    const isNamed = identify !== undefined && identify.ciu !== 0;
     const timeMs = fenceTimeMs(path.controller);
     return new Fence(
       clock,
       {
-        incarnation: isNamed ? { cntlid, ciu: identify.ciu, cirn: identify.cirn } : undefined,
+        incarnation: incarnationOf(path.controller),
         quiesceMs: identify?.cqt ?? 0,
         keepAliveMs: facts === undefined ? 0 : roundedKeepAlive(facts),
       },
@@ -149,8 +148,7 @@ export class Fences {
 
   /** Whether another controller could reset that of `path`, were it lost now. */
   canReset(path: FencedPath): boolean {
-    const ciu = path.controller.facts?.identify.ciu ?? 0;
-    return ciu !== 0 && this.#hasSource(path);
+    return incarnationOf(path.controller) !== undefined && this.#hasSource(path);
   }
 
   /**
@@ -169,15 +167,12 @@ export class Fences {
 
   /** A controller is live: it may be a source, and proof that another one has ended. */
   connected(path: FencedPath): void {
-    const { facts } = path.controller;
+    const born = incarnationOf(path.controller);
     for (const [fence, open] of this.#open) {
-      const { incarnation } = fence;
+      const lost = fence.incarnation;
       // An ID is used again only when nothing is left of the controller that had it.
       const isReborn =
-        incarnation !== undefined &&
-        facts?.cntlid === incarnation.cntlid &&
-        facts.identify.ciu !== 0 &&
-        facts.identify.cirn !== incarnation.cirn;
+        lost !== undefined && born?.cntlid === lost.cntlid && born.cirn !== lost.cirn;
       open.tried.delete(path);
       if (isReborn) fence.release("new-incarnation");
     }
@@ -276,15 +271,22 @@ export class Fences {
 
   #nobodyCould(fence: Fence): void {
     const { withoutQuiesceTime } = this.#options.limits;
-    const mayWait = fence.endsByTime;
     if (fence.quiesceMs === 0 && withoutQuiesceTime === "retry") fence.release("accepted");
-    else if (!mayWait) fence.giveUp();
+    else if (!fence.endsByTime) fence.giveUp();
   }
 }
 
+/** What the current connection of a controller is called, or the last one; undefined where it has no name. */
+function incarnationOf({ facts }: Controller): Incarnation | undefined {
+  if (facts === undefined || facts.identify.ciu === 0) return undefined;
+  const { ciu, cirn } = facts.identify;
+  return { cntlid: facts.cntlid, ciu, cirn };
+}
+
 /** Whether the controller of `path` is that incarnation. */
-function isOf({ controller: { facts } }: FencedPath, { cntlid, ciu, cirn }: Incarnation): boolean {
-  return facts?.cntlid === cntlid && facts.identify.ciu === ciu && facts.identify.cirn === cirn;
+function isOf({ controller }: FencedPath, { cntlid, ciu, cirn }: Incarnation): boolean {
+  const own = incarnationOf(controller);
+  return own?.cntlid === cntlid && own.ciu === ciu && own.cirn === cirn;
 }
 
 /** Of one subsystem and one host; the group sees to the host. */
