@@ -168,4 +168,38 @@ export const keptSeeds: readonly KeptSeed[] = [
       ],
     },
   },
+  {
+    seed: 36_997,
+    found:
+      "an event of changed namespaces took the place of a scan that had failed and was due again: the namespaces that it had not seen were never found",
+    invariant: "I43",
+    plan: {
+      ...smallPlan,
+      hosts: withController({ keepAliveTimeoutMs: 6_000, fabricsTimeoutMs: 300 }),
+      users: [],
+      steps: [
+        { kind: "destroy", host: 0, group: 0, againMs: 500, atMs: 1_000 },
+        {
+          kind: "network",
+          fault: {
+            kind: "trip",
+            direction: "toController",
+            afterWrites: 11,
+            bytes: 10,
+            how: "silence",
+          },
+          atMs: 1_200,
+        },
+        {
+          kind: "namespace-removed",
+          target: 0,
+          subsystem: 0,
+          nsid: 1,
+          againMs: 750,
+          atMs: 1_300,
+        },
+        { kind: "network", fault: { kind: "heal" }, atMs: 1_900 },
+      ],
+    },
+  },
 ];

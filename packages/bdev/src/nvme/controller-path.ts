@@ -196,9 +196,11 @@ export class ControllerPath implements FencedPath {
       if (this.#next !== "all") this.#next = what;
       return;
     }
+    // A scan that failed is owed still: an event does not make it one of what has changed.
+    const all = what === "all" || this.#retry !== undefined;
     this.#retry?.cancel();
     this.#retry = undefined;
-    const sequence = what === "all" ? this.#scanAll() : this.#scanChanged();
+    const sequence = all ? this.#scanAll() : this.#scanChanged();
     this.#scan = runSequence(this.controller.options.clock, sequence, (error) => {
       this.#scan = undefined;
       if (error !== undefined) {
