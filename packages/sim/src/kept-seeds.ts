@@ -202,4 +202,35 @@ export const keptSeeds: readonly KeptSeed[] = [
       ],
     },
   },
+  {
+    seed: 83_492,
+    found:
+      "a full scan that was owed took the place of that of an event and did not read its log: the controller told of no change any more",
+    invariant: "I43",
+    plan: {
+      ...smallPlan,
+      hosts: withController({ keepAliveTimeoutMs: 3_000 }).map((host) => ({
+        ...host,
+        groups: host.groups.map((each) => ({ ...each, dataDigest: true })),
+      })),
+      users: [],
+      steps: [
+        {
+          kind: "network",
+          fault: { kind: "weather", weather: { harmOneIn: 3, harm: "payload" } },
+          atMs: 1_000,
+        },
+        { kind: "network", fault: { kind: "reset", seenBy: "both" }, atMs: 1_100 },
+        { kind: "network", fault: { kind: "heal" }, atMs: 2_500 },
+        {
+          kind: "namespace-removed",
+          target: 0,
+          subsystem: 0,
+          nsid: 1,
+          againMs: 2_862,
+          atMs: 2_530,
+        },
+      ],
+    },
+  },
 ];

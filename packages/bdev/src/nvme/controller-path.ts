@@ -7,6 +7,7 @@ import {
   type AsyncEvent,
   type Decoded,
   type NvmeofError,
+  dnrOf,
 } from "@nvmeof/codec";
 import {
   type Controller,
@@ -68,6 +69,8 @@ export class ControllerPath implements FencedPath {
   #scan: RunningSequence | undefined;
   /** NSIDs to look at after the scan under way; "all" for a scan of everything. */
   #next: "none" | "changed" | "all" = "none";
+  /** The controller tells of no further change before its log of changed namespaces is read. */
+  #changes: "told" | "read" = "read";
   #retry: Timer | undefined;
   #retryMs = RETRY_MS;
   /** Behind it wait requests that the current connection took, or the last one. */
@@ -160,8 +163,10 @@ export class ControllerPath implements FencedPath {
 
   #asyncEvent({ aet, aei }: Decoded<typeof AsyncEvent>): void {
     if (aet !== AsyncEventType.Notice) return;
-    if (aei === AsyncNoticeInfo.NamespaceAttributeChanged) this.#wanted("changed");
-    else if (aei === AsyncNoticeInfo.AnaChange) this.ana.refresh();
+    if (aei === AsyncNoticeInfo.NamespaceAttributeChanged) {
+      this.#changes = "told";
+      this.#wanted("changed");
+    } else if (aei === AsyncNoticeInfo.AnaChange) this.ana.refresh();
     else if (aei === AsyncNoticeInfo.CcrCompleted) this.source.completed();
   }
 
@@ -177,6 +182,7 @@ export class ControllerPath implements FencedPath {
     this.#scan?.cancel();
     this.#scan = undefined;
     this.#next = "none";
+    this.#changes = "read";
     this.#retry?.cancel();
     this.#retry = undefined;
     this.#nvm = undefined;
@@ -223,6 +229,7 @@ export class ControllerPath implements FencedPath {
 
   /** ANA first: a path is not used before it is known whether it may be. */
   *#scanAll(): Sequence<void> {
+    const unread = yield* this.#allowChanges();
     if (this.ana.reports) {
       try {
         this.ana.give(yield* anaLog(this.controller));
@@ -239,7 +246,38 @@ export class ControllerPath implements FencedPath {
     yield* this.#readLimits();
     this.#events.scanned(this, undefined);
     if (failure !== undefined) throw failure;
+    if (unread !== undefined) throw unread;
     this.#retryMs = RETRY_MS;
+  }
+
+  /**
+   * Reads the log of changed namespaces if there was an event, before anything is looked at: what
+   * changes after that brings another event. Whatever it says, all are looked at. Returns why the
+   * controller may tell of nothing more, which is to be tried again.
+   */
+  *#allowChanges(): Sequence<NvmeofError | undefined> {
+    if (this.#changes === "read") return undefined;
+    try {
+      yield* this.#readChanges();
+    } catch (thrown) {
+      const error = thrown as NvmeofError;
+      if (error.code !== "NVME_ERR_STATUS") throw error;
+      if (!dnrOf(error.status ?? 0)) return error;
+      // It has no such log after all.
+      this.#changes = "read";
+    }
+    return undefined;
+  }
+
+  *#readChanges(): Sequence<number[] | "overflow"> {
+    // Before the answer: the next event may come right behind it.
+    this.#changes = "read";
+    try {
+      return yield* changedNamespaces(this.controller);
+    } catch (error) {
+      this.#changes = "told";
+      throw error;
+    }
   }
 
   *#readLimits(): Sequence<void> {
@@ -257,7 +295,7 @@ export class ControllerPath implements FencedPath {
   }
 
   *#scanChanged(): Sequence<void> {
-    const changed = yield* changedNamespaces(this.controller);
+    const changed = yield* this.#readChanges();
     if (changed === "overflow") {
       yield* this.#scanAll();
       return;
