@@ -1,10 +1,10 @@
 // A channel as promises: what people call. The one place where a request becomes a promise.
 // Read first: block-device.ts for the contract below. An abort ends the wait, not the request.
 
-import { Status } from "@nvmeof/codec";
-import { type BlockChannel, type BlockDevice, BlockOp, type BlockRequest } from "./block-device.ts";
+import { type NvmeofError, Status } from "@nvmeof/codec";
+import { type BlockChannel, type BlockDevice, BlockOp } from "./block-device.ts";
 import { type BlockPart, blockParts } from "./byte-range.ts";
-import { DiskCall } from "./disk-call.ts";
+import { CallPhase, DiskCall } from "./disk-call.ts";
 import { BlockError } from "./errors.ts";
 import type { RangeLock, RangeTicket } from "./range-lock.ts";
 import { CHANNEL_CLOSED, closedError } from "./request-check.ts";
@@ -26,6 +26,8 @@ export interface WriteOptions extends CallOptions {
   readonly fua?: boolean | undefined;
 }
 
+const NO_OPTIONS: WriteOptions = {};
+
 /** What the channels of a disk have in common. */
 export interface DiskShared {
   readonly lock: RangeLock;
@@ -46,10 +48,13 @@ export class DiskChannel implements AsyncDisposable {
   readonly #channel: BlockChannel;
   readonly #device: BlockDevice;
   readonly #shared: DiskShared;
+  /** Places for calls: as many as there were at a time, and those of them that are free. */
+  readonly #calls: DiskCall[] = [];
+  readonly #idle: DiskCall[] = [];
   /** Calls that are not submitted, oldest first. */
   readonly #waiting: DiskCall[] = [];
-  /** Calls that are submitted and not settled. */
-  readonly #submitted = new Set<DiskCall>();
+  /** Number of calls that are submitted and not settled. */
+  #submitted = 0;
   /** Byte writes under way: they go on making calls when the channel is closed. */
   #byteWrites = 0;
   #closed: Promise<void> | undefined;
@@ -65,55 +70,64 @@ export class DiskChannel implements AsyncDisposable {
 
   /** Calls that have not settled, those included that were aborted when they were submitted. */
   get inflight(): number {
-    return this.#waiting.length + this.#submitted.size;
+    return this.#waiting.length + this.#submitted;
   }
 
   /**
    * Reads blocks from `lba` on, as many as `into` holds, or as `into` says as a number. Resolves with
    * the buffer.
    */
-  read(lba: number, into: Uint8Array | number, options: CallOptions = {}): Promise<Uint8Array> {
+  read(
+    lba: number,
+    into: Uint8Array | number,
+    { signal }: CallOptions = NO_OPTIONS,
+  ): Promise<Uint8Array> {
     const data = typeof into === "number" ? this.#allocate(into) : into;
     const blockCount = this.#blocksIn(data);
-    const request = { op: BlockOp.Read, lba, blockCount, data };
-    return this.#run(request, options.signal).then(() => data);
+    // A read resolves with its data.
+    return this.#run(BlockOp.Read, lba, blockCount, data, false, signal) as Promise<Uint8Array>;
   }
 
   /** Writes whole blocks from `lba` on. `data` must not change until it settles. */
-  write(lba: number, data: Uint8Array, options: WriteOptions = {}): Promise<void> {
+  write(
+    lba: number,
+    data: Uint8Array,
+    { fua = false, signal }: WriteOptions = NO_OPTIONS,
+  ): Promise<void> {
     const blockCount = this.#blocksIn(data);
-    const fua = options.fua ?? false;
-    return this.#run({ op: BlockOp.Write, lba, blockCount, data, fua }, options.signal);
+    return this.#run(BlockOp.Write, lba, blockCount, data, fua, signal) as Promise<void>;
   }
 
   /** Puts on stable media what was written by calls that resolved before this one. */
-  flush(options: CallOptions = {}): Promise<void> {
-    return this.#run({ op: BlockOp.Flush, lba: 0, blockCount: 0, data: undefined }, options.signal);
+  flush({ signal }: CallOptions = NO_OPTIONS): Promise<void> {
+    return this.#run(BlockOp.Flush, 0, 0, undefined, false, signal) as Promise<void>;
   }
 
   /** Makes blocks read as zeroes. */
-  writeZeroes(lba: number, blockCount: number, options: WriteOptions = {}): Promise<void> {
-    const fua = options.fua ?? false;
-    const request = { op: BlockOp.WriteZeroes, lba, blockCount, data: undefined, fua };
-    return this.#run(request, options.signal);
+  writeZeroes(
+    lba: number,
+    blockCount: number,
+    { fua = false, signal }: WriteOptions = NO_OPTIONS,
+  ): Promise<void> {
+    const { WriteZeroes } = BlockOp;
+    return this.#run(WriteZeroes, lba, blockCount, undefined, fua, signal) as Promise<void>;
   }
 
   /** Says that blocks are not needed; what they read as afterwards is the disk's affair. */
-  deallocate(lba: number, blockCount: number, options: CallOptions = {}): Promise<void> {
-    const request = { op: BlockOp.Deallocate, lba, blockCount, data: undefined };
-    return this.#run(request, options.signal);
+  deallocate(lba: number, blockCount: number, { signal }: CallOptions = NO_OPTIONS): Promise<void> {
+    const { Deallocate } = BlockOp;
+    return this.#run(Deallocate, lba, blockCount, undefined, false, signal) as Promise<void>;
   }
 
   /** Resolves if the blocks from `lba` on hold `data`, rejects with NVME_ERR_COMPARE_FAILURE if not. */
-  compare(lba: number, data: Uint8Array, options: CallOptions = {}): Promise<void> {
+  compare(lba: number, data: Uint8Array, { signal }: CallOptions = NO_OPTIONS): Promise<void> {
     const blockCount = this.#blocksIn(data);
-    return this.#run({ op: BlockOp.Compare, lba, blockCount, data }, options.signal);
+    return this.#run(BlockOp.Compare, lba, blockCount, data, false, signal) as Promise<void>;
   }
 
   /** Resolves if the blocks can be read. */
-  verify(lba: number, blockCount: number, options: CallOptions = {}): Promise<void> {
-    const request = { op: BlockOp.Verify, lba, blockCount, data: undefined };
-    return this.#run(request, options.signal);
+  verify(lba: number, blockCount: number, { signal }: CallOptions = NO_OPTIONS): Promise<void> {
+    return this.#run(BlockOp.Verify, lba, blockCount, undefined, false, signal) as Promise<void>;
   }
 
   /**
@@ -190,20 +204,20 @@ export class DiskChannel implements AsyncDisposable {
       if (isWhole) return own;
       const block = new Uint8Array(this.#device.blockBytes);
       buffers.push(block);
-      await this.#enqueue({ op: BlockOp.Read, lba, blockCount: 1, data: block }, signal);
+      await this.#enqueue(BlockOp.Read, lba, 1, block, false, signal);
       block.set(own, skip);
       return block;
     });
     const blocks = await allOrFirstError(reads);
     const writes = parts.map(({ lba, blockCount }, i) =>
-      this.#enqueue({ op: BlockOp.Write, lba, blockCount, data: blocks[i], fua }, signal),
+      this.#enqueue(BlockOp.Write, lba, blockCount, blocks[i], fua, signal),
     );
     await allOrFirstError(writes);
   }
 
   /** Resolves when no call of this channel uses any byte of `buffer` any more. */
   async bufferReleased(buffer: Uint8Array): Promise<void> {
-    const users = [...this.#waiting, ...this.#submitted].filter((call) => call.uses(buffer));
+    const users = this.#calls.filter((call) => call.phase !== CallPhase.Idle && call.uses(buffer));
     await Promise.all(users.map((call) => new Promise<void>((done) => call.onEnded(done))));
   }
 
@@ -224,19 +238,46 @@ export class DiskChannel implements AsyncDisposable {
     return this.close();
   }
 
-  #run(request: BlockRequest, signal: AbortSignal | undefined): Promise<void> {
+  #run(
+    op: BlockOp,
+    lba: number,
+    blockCount: number,
+    data: Uint8Array | undefined,
+    fua: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     const refusal = this.#refusal();
-    return refusal === undefined ? this.#enqueue(request, signal) : Promise.reject(refusal);
+    return refusal === undefined
+      ? this.#enqueue(op, lba, blockCount, data, fua, signal)
+      : Promise.reject(refusal);
   }
 
-  #enqueue(request: BlockRequest, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(signal.reason);
-      const aborted = (aborted: DiskCall): void => this.#aborted(aborted);
-      const { signals } = this.#shared;
-      this.#waiting.push(new DiskCall(request, signal, signals, { resolve, reject }, aborted));
-      this.#submitWaiting();
-    });
+  #enqueue(
+    op: BlockOp,
+    lba: number,
+    blockCount: number,
+    data: Uint8Array | undefined,
+    fua: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    const call = this.#idle.pop() ?? this.#newCall();
+    const promise = call.begin(op, lba, blockCount, data, fua);
+    if (signal !== undefined) call.listen(signal, this.#shared.signals, this.#aborted);
+    // What waits is older.
+    if (this.#waiting.length === 0 && this.#submitted < this.#device.limits.inflightMax) {
+      this.#submit(call);
+    } else {
+      call.phase = CallPhase.Waiting;
+      this.#waiting.push(call);
+    }
+    return promise;
+  }
+
+  #newCall(): DiskCall {
+    const call = new DiskCall(this.#over);
+    this.#calls.push(call);
+    return call;
   }
 
   #refusal(): BlockError | undefined {
@@ -250,26 +291,34 @@ export class DiskChannel implements AsyncDisposable {
   }
 
   #submitWaiting(): void {
-    while (this.#submitted.size < this.#device.limits.inflightMax) {
-      const call = this.#waiting.shift();
-      if (call === undefined) return;
-      this.#submitted.add(call);
-      this.#channel.submit(call.request, (error) => {
-        this.#submitted.delete(call);
-        this.#submitWaiting();
-        call.end(error);
-        this.#checkEnded();
-      });
+    while (this.#waiting.length > 0 && this.#submitted < this.#device.limits.inflightMax) {
+      this.#submit(this.#waiting.shift()!);
     }
   }
 
+  #submit(call: DiskCall): void {
+    call.phase = CallPhase.Submitted;
+    this.#submitted++;
+    this.#channel.submit(call.request, call.settle);
+  }
+
+  readonly #over = (call: DiskCall, error: NvmeofError | undefined): void => {
+    this.#submitted--;
+    if (this.#waiting.length > 0) this.#submitWaiting();
+    this.#end(call, error);
+  };
+
   /** The caller was told. A call that waits is over; one that is submitted goes on without it. */
-  #aborted(call: DiskCall): void {
-    const at = this.#waiting.indexOf(call);
-    if (at === -1) return;
-    this.#waiting.splice(at, 1);
-    call.end(undefined);
-    this.#checkEnded();
+  readonly #aborted = (call: DiskCall): void => {
+    if (call.phase !== CallPhase.Waiting) return;
+    this.#waiting.splice(this.#waiting.indexOf(call), 1);
+    this.#end(call, undefined);
+  };
+
+  #end(call: DiskCall, error: NvmeofError | undefined): void {
+    call.end(error);
+    this.#idle.push(call);
+    if (this.#ended !== undefined) this.#checkEnded();
   }
 
   #checkEnded(): void {

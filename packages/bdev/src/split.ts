@@ -108,7 +108,10 @@ interface Whole {
 
 /** A piece in flight. Reused: its settle is made once. */
 class Piece {
+  /** What it is a piece of; undefined for a request that is one piece. */
   whole: Whole | undefined;
+  /** Of a request that is one piece. */
+  alone: BlockSettle | undefined;
   readonly request: BlockRequest = { op: 0, lba: 0, blockCount: 0, data: undefined, fua: false };
   readonly settle: BlockSettle;
 
@@ -122,6 +125,8 @@ export class SplitChannel implements BlockChannel {
   readonly #channel: BlockChannel;
   readonly #limits: BlockLimits;
   readonly #target: RequestTarget;
+  /** Limits that requests are held to before they are split. */
+  readonly #most: BlockLimits;
   readonly #refusals: SettleQueue;
   readonly #pieceSettled = (piece: Piece, error: NvmeofError | undefined): void =>
     this.#settled(piece, error);
@@ -146,6 +151,7 @@ export class SplitChannel implements BlockChannel {
     this.#channel = channel;
     this.#limits = limits;
     this.#target = target;
+    this.#most = target.limits;
     this.#refusals = new SettleQueue(clock, () => this.#release());
   }
 
@@ -154,6 +160,14 @@ export class SplitChannel implements BlockChannel {
   }
 
   submit(request: BlockRequest, settle: BlockSettle): void {
+    if (this.#goesAlone(request)) {
+      this.#inflight++;
+      this.#piecesInflight++;
+      const piece = this.#idlePieces.pop() ?? new Piece(this.#pieceSettled);
+      piece.alone = settle;
+      this.#channel.submit(request, piece.settle);
+      return;
+    }
     const refused = checkRequest(request, this.#target, this.#inflight, this.#closed);
     this.#inflight++;
     if (refused !== undefined) return this.#refusals.add(settle, refused);
@@ -164,6 +178,22 @@ export class SplitChannel implements BlockChannel {
     whole.leftBlocks = movesData(request.op) ? request.blockCount : 1;
     this.#waiting.push(whole);
     this.#submitPieces();
+  }
+
+  /**
+   * Most requests need no splitting, and find nobody before them: they go on as they are, and are
+   * checked where they come to.
+   */
+  #goesAlone({ op, lba, blockCount }: BlockRequest): boolean {
+    const limits = this.#limits;
+    const most = this.#most;
+    if (this.#closed !== undefined || this.#inflight >= most.inflightMax) return false;
+    if (this.#waiting.length > 0 || this.#piecesInflight >= limits.inflightMax) return false;
+    if (!movesData(op)) return true;
+    return (
+      blockCount <= most.transferBlocksMax &&
+      firstPieceBlocks(lba, blockCount, limits) === blockCount
+    );
   }
 
   close(): void {
@@ -193,7 +223,7 @@ export class SplitChannel implements BlockChannel {
       ? firstPieceBlocks(lba, whole.leftBlocks, this.#limits)
       : whole.leftBlocks;
     whole.leftBlocks -= count;
-    // Most requests are whole, and go on as they are.
+    // Whole after all: it had to wait for room.
     if (whole.nextBlock === 0 && whole.leftBlocks === 0) {
       return this.#channel.submit(request, piece.settle);
     }
@@ -209,11 +239,21 @@ export class SplitChannel implements BlockChannel {
   }
 
   #settled(piece: Piece, error: NvmeofError | undefined): void {
-    const whole = piece.whole!;
+    const { whole, alone } = piece;
     piece.whole = undefined;
+    piece.alone = undefined;
     piece.request.data = undefined;
     this.#idlePieces.push(piece);
     this.#piecesInflight--;
+    if (whole === undefined) {
+      this.#release();
+      try {
+        alone!(error);
+      } finally {
+        if (this.#waiting.length > 0) this.#submitPieces();
+      }
+      return;
+    }
     whole.pieces--;
     if (error?.outcome !== "not-sent") whole.triedPieces++;
     if (error?.outcome === "unknown") whole.anyUnknown = true;

@@ -7,18 +7,21 @@ import {
   type DataDirection,
   type NvmeofError,
   Sqe,
+  Status,
+  codeOf,
   cqeStatus,
   opcodeName,
   viewOf,
 } from "@nvmeof/codec";
-import type {
-  Clock,
-  CloseHow,
-  QueueEvents,
-  QueueLink,
-  QueueOwner,
-  Timer,
-  Transport,
+import {
+  type Clock,
+  type CloseHow,
+  type QueueEvents,
+  type QueueLink,
+  type QueueOwner,
+  type Timer,
+  type Transport,
+  TurnClock,
 } from "@nvmeof/transport";
 import { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
 import { AbortedError, NvmeStatusError } from "./errors.ts";
@@ -49,6 +52,8 @@ export interface QueuePairEvents {
    * owner decides what follows.
    */
   expired(qid: number, cid: number): void;
+  /** The controller wants to be told anew who the host is: a command was refused for that. */
+  authRequired?(qid: number): void;
   /** The link is gone; what was in flight has been settled. Once, last; not after `close`. */
   lost(error: NvmeofError): void;
 }
@@ -69,8 +74,11 @@ export class QueuePair implements QueueEvents {
   /** The SQE under construction: filled between `begin` and `submit`. */
   readonly sqe: DataView;
   readonly #sqeBytes: Uint8Array;
+  /** The same, to be cleared: eight stores cost less than a call of `fill`. */
+  readonly #sqeWords: Float64Array;
   readonly #table: CommandTable;
   readonly #clock: Clock;
+  readonly #turns: TurnClock;
   readonly #events: QueuePairEvents;
   readonly #link: QueueLink;
   /** `gated`: nothing new is taken, what is in flight goes on. */
@@ -89,8 +97,10 @@ export class QueuePair implements QueueEvents {
     this.depth = options.entries - 1;
     this.#table = new CommandTable(this.depth, (error) => rethrowLater(options.clock, error));
     this.#clock = options.clock;
+    this.#turns = TurnClock.of(options.clock);
     this.#events = events;
     this.#sqeBytes = new Uint8Array(Sqe.size);
+    this.#sqeWords = new Float64Array(this.#sqeBytes.buffer);
     this.sqe = viewOf(this.#sqeBytes);
     this.#link = options.transport.openQueue(
       {
@@ -113,6 +123,11 @@ export class QueuePair implements QueueEvents {
     return this.#table.abandoned;
   }
 
+  /** Whether it takes commands, when it has room. */
+  get isOpen(): boolean {
+    return this.#phase === "open";
+  }
+
   /**
    * Whether a command would be taken now. While somebody waits for room there is none for others, or
    * whoever submits from inside a completion would keep the rest waiting for ever.
@@ -124,7 +139,8 @@ export class QueuePair implements QueueEvents {
 
   /** Begins a command: an SQE that is zero but for opcode and namespace, to be filled in place. */
   begin(opcode: number, nsid: number): DataView {
-    this.#sqeBytes.fill(0);
+    const words = this.#sqeWords;
+    for (let i = 0; i < words.length; i++) words[i] = 0;
     Sqe.opc.set(this.sqe, 0, opcode);
     Sqe.nsid.set(this.sqe, 0, nsid);
     return this.sqe;
@@ -144,7 +160,7 @@ export class QueuePair implements QueueEvents {
     timeoutMs: number,
   ): number {
     if (this.#phase !== "open") return NO_CID;
-    const deadlineMs = timeoutMs === FOREVER ? FOREVER : this.#clock.nowMs() + timeoutMs;
+    const deadlineMs = timeoutMs === FOREVER ? FOREVER : this.#turns.nowMs() + timeoutMs;
     const cid = this.#table.take(settle, timeoutMs, deadlineMs, Sqe.opc.get(this.sqe));
     if (cid === NO_CID) return NO_CID;
     this.#link.submit(cid, this.#sqeBytes, direction, data);
@@ -250,6 +266,7 @@ export class QueuePair implements QueueEvents {
     const fabrics = this.#table.labelOf(cid) === AdminOpcode.Fabrics;
     const error = new NvmeStatusError(this.nameOf(cid), status, fabrics);
     this.#table.complete(cid, error, dw0, dw1);
+    if (codeOf(status) === Status.AuthRequired) this.#events.authRequired?.(this.qid);
   }
 
   lost(error: NvmeofError): void {

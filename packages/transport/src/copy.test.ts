@@ -1,4 +1,4 @@
-// Copying without allocation: the same bytes as `set` would give, for every alignment and length.
+// Copying by whichever way is cheaper: the same bytes as `set` would give, for every place and length.
 
 import { expect, test } from "vitest";
 import { Region } from "./copy.ts";

@@ -38,3 +38,4 @@ export type { Agreement, SessionOptions } from "./tcp/initialize.ts";
 // The machines themselves: for those who drive them with bytes and time of their own.
 export { ControllerSession, type ControllerSessionOptions } from "./tcp/controller-session.ts";
 export { HostSession, type HostSessionOptions } from "./tcp/host-session.ts";
+export { TurnClock } from "./turn-clock.ts";

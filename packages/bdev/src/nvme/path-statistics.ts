@@ -1,7 +1,7 @@
 // What a path has carried, and how it did: counted for every command, without a clock for each.
 // Read first: multipath-channel.ts, which counts; DESIGN.md §5 "Speed".
 
-import type { Clock } from "@nvmeof/transport";
+import { type Clock, TurnClock } from "@nvmeof/transport";
 import { BlockOp } from "../block-device.ts";
 
 /** Counters of a path at one moment. */
@@ -24,6 +24,8 @@ export interface PathStatistics {
 /** Counts. Fields are public, since each is one addition on the hot path. */
 export class PathCounters {
   readonly #clock: Clock;
+  /** Nothing stalls within a turn. */
+  readonly #turns: TurnClock;
   requests = 0;
   readBytes = 0;
   writtenBytes = 0;
@@ -33,28 +35,22 @@ export class PathCounters {
   #longestStallMs = 0;
   /** Since when commands are in flight and none has ended. */
   #quietSinceMs = Infinity;
-  /** One look at the clock for each turn is enough: nothing stalls within a turn. */
-  #turn: "unseen" | "seen" = "unseen";
-  readonly #turnOver = (): void => {
-    this.#turn = "unseen";
-  };
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#turns = TurnClock.of(clock);
   }
 
   /** A command was sent; `inflight` were there before. */
   sent(inflight: number): void {
     this.requests++;
-    if (inflight === 0) this.#quietSinceMs = this.#clock.nowMs();
+    if (inflight === 0) this.#quietSinceMs = this.#turns.nowMs();
   }
 
   /** A command has ended; `inflight` are left. */
   ended(inflight: number): void {
-    if (this.#turn === "unseen") {
-      this.#turn = "seen";
-      this.#clock.defer(this.#turnOver);
-      const nowMs = this.#clock.nowMs();
+    const nowMs = this.#turns.nowMs();
+    if (nowMs !== this.#quietSinceMs) {
       const stallMs = nowMs - this.#quietSinceMs;
       if (stallMs > this.#longestStallMs) this.#longestStallMs = stallMs;
       this.#quietSinceMs = nowMs;

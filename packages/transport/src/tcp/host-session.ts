@@ -4,6 +4,7 @@
 
 import {
   CAPSULE_OFFSET,
+  CRC32C_INITIAL,
   Cqe,
   DataDirection,
   DataPdu,
@@ -17,10 +18,12 @@ import {
   SglId,
   Status,
   crc32c,
+  crc32cFinish,
   cqeStatus,
 } from "@nvmeof/codec";
 import { NO_DATA, NO_REGION, Region } from "../copy.ts";
 import type { QueueEvents } from "../queue-link.ts";
+import { digestUpdate } from "./data-digest.ts";
 import { HostSlot } from "./host-slot.ts";
 import { checkC2HData, checkCompletion, checkR2t } from "./host-rules.ts";
 import { type Agreement, type SessionOptions, readIcResp, sendIcReq } from "./initialize.ts";
@@ -206,7 +209,8 @@ export class HostSession extends Session {
     this.out.copy(data.bytes, start, end);
     if (!dataDigest) return;
     const base = this.out.reserve(4);
-    this.out.view.setInt32(base, crc32c(data.view, start, end), true);
+    const digest = crc32cFinish(digestUpdate(CRC32C_INITIAL, data, start, end));
+    this.out.view.setInt32(base, digest, true);
   }
 
   /** Takes note of what an R2T asks for, and sends what there is room for. */

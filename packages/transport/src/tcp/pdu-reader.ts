@@ -13,9 +13,9 @@ import {
   checkPduHeader,
   crc32c,
   crc32cFinish,
-  crc32cUpdate,
 } from "@nvmeof/codec";
 import { Region } from "../copy.ts";
+import { digestUpdate } from "./data-digest.ts";
 
 /** Who gets the PDUs. Both calls may throw `ProtocolError`, which leaves `PduReader.receive`. */
 export interface PduSink {
@@ -202,7 +202,7 @@ export class PduReader {
     const count = Math.min(this.#dataLeft, end - start);
     const after = start + count;
     if (this.#digested) {
-      this.#digest = crc32cUpdate(this.#digest, buffer.view, start, after);
+      this.#digest = digestUpdate(this.#digest, buffer, start, after);
     }
     if (this.#place !== undefined) {
       this.#place.copy(this.#placeAt, buffer, start, after);

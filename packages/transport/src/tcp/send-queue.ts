@@ -1,7 +1,9 @@
 // Bytes out: headers and small payloads are staged in one buffer, large payloads go by reference.
 // Why: one write for everything of a turn is worth a factor of eight (node-ceilings.md §6.1).
 
-import { CRC32C_INITIAL, crc32cFinish, crc32cUpdate, viewOf } from "@nvmeof/codec";
+import { CRC32C_INITIAL, crc32cFinish } from "@nvmeof/codec";
+import { Region } from "../copy.ts";
+import { digestUpdate } from "./data-digest.ts";
 
 /** Payloads up to this many bytes are copied into the staging buffer, which is cheaper than a piece. */
 export const COPY_BYTES_MAX = 8 * 1024;
@@ -12,15 +14,7 @@ const CHUNK_BYTES_MAX = 256 * 1024;
 /** Idle chunks kept for later use. */
 const SPARE_CHUNKS_MAX = 4;
 
-interface Chunk {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
-
-const newChunk = (size: number): Chunk => {
-  const bytes = new Uint8Array(size);
-  return { bytes, view: viewOf(bytes) };
-};
+const newChunk = (size: number): Region => new Region(new Uint8Array(size));
 
 /**
  * What a session wants to send. The driver takes all of it at once, and says when it is out.
@@ -31,16 +25,16 @@ export class SendQueue {
   /** The chunk that `reserve` last gave room in, as a view and as bytes. */
   view: DataView;
   bytes: Uint8Array;
-  #chunk: Chunk;
+  #chunk: Region;
   #used = 0;
   /** Where the staged bytes begin that no piece covers yet. */
   #from = 0;
   #pieces: Uint8Array[] = [];
   #chunkBytes = CHUNK_BYTES_MIN;
   /** Chunks with bytes that are being written, and those that can be filled. */
-  #busy: Chunk[] = [];
-  #filled: Chunk[] = [];
-  #spare: Chunk[] = [];
+  #busy: Region[] = [];
+  #filled: Region[] = [];
+  #spare: Region[] = [];
   #staged = 0;
   #writing = 0;
 
@@ -87,6 +81,13 @@ export class SendQueue {
 
   /** Bytes `start` to `end` of a payload as they are now, however many: they may change at once. */
   copy(payload: Uint8Array, start: number, end: number): void {
+    // All of it into the room there is: no view of a part is needed.
+    if (end - start === payload.length && end - start <= this.#chunk.bytes.length - this.#used) {
+      this.#chunk.bytes.set(payload, this.#used);
+      this.#used += payload.length;
+      this.#staged += payload.length;
+      return;
+    }
     for (let at = start; at < end;) {
       if (this.#used === this.#chunk.bytes.length) this.#nextChunk(end - at);
       const count = Math.min(end - at, this.#chunk.bytes.length - this.#used);
@@ -102,9 +103,9 @@ export class SendQueue {
     this.append(payload);
     const copied = payload.length <= COPY_BYTES_MAX;
     // The staged copy is in the cache and has a view already; a referenced payload needs one.
-    const view = copied ? this.view : viewOf(payload);
+    const region = copied ? this.#chunk : new Region(payload);
     const start = copied ? this.#used - payload.length : 0;
-    const running = crc32cUpdate(CRC32C_INITIAL, view, start, start + payload.length);
+    const running = digestUpdate(CRC32C_INITIAL, region, start, start + payload.length);
     const base = this.reserve(4);
     this.view.setInt32(base, crc32cFinish(running), true);
   }
