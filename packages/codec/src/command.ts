@@ -10,7 +10,7 @@ import { Sqe } from "./sqe.ts";
  * writes a whole SQE and `decode` reads one.
  */
 /* @__NO_SIDE_EFFECTS__ */
-function command<F extends object>(fields: F) {
+export function command<F extends object>(fields: F) {
   const { opc, fuse, psdt, cid, nsid, mptr, sglAddress, sglLength, sglId } = Sqe;
   return {
     size: 64 as const,

@@ -2,6 +2,7 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { decodeAuthMessage } from "./auth/index.ts";
 import * as codec from "./index.ts";
 
 const { viewOf, decode } = codec;
@@ -16,6 +17,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeAnaLog: codec.decodeAnaLog,
   decodeDiscoveryHeader: codec.decodeDiscoveryHeader,
   decodeDiscoveryLog: codec.decodeDiscoveryLog,
+  decodeAuthMessage,
 };
 
 /** Identify pages and entries have a size; the transport sees to it that it is met. */

@@ -19,6 +19,8 @@ export interface ErrorDetails {
   readonly outcome?: Outcome | undefined;
   /** The packed NVMe status that stands for the error (see `statusOf`), if one does. */
   readonly status?: number | undefined;
+  /** The bound that was met, by the name of its option: "connectTimeoutMs", … */
+  readonly limit?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -40,6 +42,8 @@ export class NvmeofError extends Error {
    * errors that are not about a command.
    */
   readonly status: number | undefined;
+  /** The bound that was met, by the name of its option; `undefined` where it was none. */
+  readonly limit: string | undefined;
 
   constructor(code: string, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -48,6 +52,7 @@ export class NvmeofError extends Error {
     this.phase = details.phase;
     this.outcome = details.outcome;
     this.status = details.status;
+    this.limit = details.limit;
   }
 }
 
@@ -92,11 +97,19 @@ export class ProtocolError extends NvmeofError {
   readonly fes: number;
   /** Fatal Error Information: byte offset of the bad field in the PDU, or the digest received. */
   readonly fei: number;
+  /** What the peer speaks instead of NVMe/TCP, where its first bytes say so: "HTTP", "SSH", "TLS". */
+  readonly speaks: string | undefined;
 
-  constructor(fes: number, fei: number, message: string, details: ErrorDetails = {}) {
+  constructor(
+    fes: number,
+    fei: number,
+    message: string,
+    details: ErrorDetails & { readonly speaks?: string | undefined } = {},
+  ) {
     super("NVME_ERR_PROTOCOL", `${message} (FES ${fes} ${fesName(fes)}, FEI ${fei})`, details);
     this.fes = fes;
     this.fei = fei;
+    this.speaks = details.speaks;
   }
 }
 

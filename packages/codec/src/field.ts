@@ -97,8 +97,14 @@ class U64Number implements Field<number> {
   }
   set(view: DataView, base: number, value: number): void {
     const at = base + this.offset;
-    view.setUint32(at, value % 0x1_0000_0000, true);
-    view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    // The remainder of a number is a call out of compiled code, and most values are small.
+    if (value <= 0xffff_ffff) {
+      view.setUint32(at, value, true);
+      view.setUint32(at + 4, 0, true);
+    } else {
+      view.setUint32(at, value % 0x1_0000_0000, true);
+      view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    }
   }
 }
 

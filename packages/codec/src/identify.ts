@@ -18,6 +18,8 @@ export const Cns = {
   CommandSetController: 0x06,
   CommandSetActiveNamespaces: 0x07,
   IndependentNamespace: 0x08,
+  NamespaceFormat: 0x09,
+  CommandSetNamespaceFormat: 0x0a,
   AllocatedNamespaces: 0x10,
   AllocatedNamespace: 0x11,
   NamespaceControllers: 0x12,
@@ -88,6 +90,7 @@ export const IdentifyController = {
   cctemp: u16(268), // Critical Composite Temperature Threshold, in Kelvin
   tnvmcap: u128(280), // Total NVM Capacity, in bytes
   unvmcap: u128(296), // Unallocated NVM Capacity, in bytes
+  dsto: u8(318), // Device Self-test Options: bit 0 one at a time in the subsystem
   kas: u16(320), // Keep Alive Support: granularity of KATO, in 100 ms; 0 for none
   sanicap: u32(328), // Sanitize Capabilities
   nsetidmax: u16(338), // NVM Set Identifier Maximum
@@ -136,6 +139,7 @@ export const Cmic = { Ports: 1, Controllers: 2, SrIov: 4, Ana: 8 } as const;
 export const Ctratt = {
   /** 128-bit Host Identifier supported. */
   HostId128: 0x1,
+  EnduranceGroups: 0x10,
   /** TBKAS: traffic keeps the controller alive, too. */
   TrafficBasedKeepAlive: 0x40,
   UuidList: 0x200,

@@ -37,7 +37,7 @@ export {
 export { decodeDwords, encodeDword } from "./dword.ts";
 export { hexh, nameIn } from "./name.ts";
 export { Cqe, cqeStatus, crdOf, dnrOf, moreOf, scOf, sctOf, statusOf } from "./cqe.ts";
-export { DataDirection, PSDT_SGL, SglId, SglType, Sqe, directionOf } from "./sqe.ts";
+export { DataDirection, PSDT_SGL, SglId, SglType, Sqe, directionOf, setTransfer } from "./sqe.ts";
 export { AdminOpcode, Fctype, NvmOpcode, OPC_FABRICS, opcodeName } from "./opcode.ts";
 export {
   Sct,
@@ -250,6 +250,7 @@ export {
   alignmentBytes,
   dataOffsetOf,
   pduBytesOf,
+  setPduHeader,
   type Digests,
 } from "./pdu.ts";
 export { checkPduHeader, pduName, type PduContext } from "./pdu-check.ts";

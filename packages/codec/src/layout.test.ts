@@ -1,17 +1,19 @@
 // Every declared structure of the package: sound, of its size, and clean whatever the buffer held.
 
 import { describe, expect, test } from "vitest";
+import * as auth from "./auth/index.ts";
 import * as fc from "./fc/index.ts";
 import { u16, u32, u8, bits, type Field } from "./field.ts";
 import * as codec from "./index.ts";
 import { decode, encode, encoded, fieldsOf, layoutFaults, viewOf } from "./layout.ts";
+import * as management from "./management/index.ts";
 
 type AnyLayout = { readonly size: number };
 
 const isLayout = (value: unknown): value is AnyLayout =>
   typeof value === "object" && value !== null && "size" in value && fieldsOf(value).length > 0;
 
-const layouts = Object.entries<unknown>({ ...codec, ...fc }).filter(
+const layouts = Object.entries<unknown>({ ...codec, ...fc, ...auth, ...management }).filter(
   (entry): entry is [string, AnyLayout] => isLayout(entry[1]),
 );
 
@@ -108,6 +110,13 @@ test("every structure has the size that the specifications give it", () => {
     HostIdentifier: 16,
     Timestamp: 8,
     AsyncEvent: 4,
+    AuthNegotiate: 8,
+    AuthDescriptor: 64,
+    AuthFailure: 8,
+    DhchapChallenge: 16,
+    DhchapReply: 16,
+    DhchapSuccess1: 16,
+    DhchapSuccess2: 16,
     FcHeader: 24,
     BaAcc: 12,
     BaRjt: 4,

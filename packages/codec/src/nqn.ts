@@ -106,7 +106,7 @@ function decodedOf(utf8: Uint8Array): string | undefined {
 }
 
 /** Text as UTF-8; `undefined` when it has half a surrogate pair. */
-function utf8Of(text: string): Uint8Array | undefined {
+export function utf8Of(text: string): Uint8Array | undefined {
   if (isPlain(text)) {
     const bytes = new Uint8Array(text.length);
     for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);

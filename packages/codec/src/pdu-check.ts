@@ -74,16 +74,18 @@ const field = (fei: number, message: string): ProtocolError =>
  * @throws ProtocolError with FES 1 and the field's offset, or FES 5 for too much data.
  */
 export function checkPduHeader(view: DataView, base: number, context: PduContext): number {
-  const type = PduHeader.type.get(view, base);
+  // The fields of PduHeader in two reads: this is done for every PDU.
+  const word = view.getUint32(base, true);
+  const plen = view.getUint32(base + 4, true);
+  const type = word & 0xff;
   const found = rules[type];
   if (found === undefined || found.toHost !== context.toHost)
     throw wrongType(type, found, view, base);
   if (!found.digested) return checkUndigested(found, view, base);
 
-  const flags = PduHeader.flags.get(view, base);
-  const hlen = PduHeader.hlen.get(view, base);
-  const pdo = PduHeader.pdo.get(view, base);
-  const plen = PduHeader.plen.get(view, base);
+  const flags = (word >>> 8) & 0xff;
+  const hlen = (word >>> 16) & 0xff;
+  const pdo = word >>> 24;
 
   const headerEnd = found.hlen + (context.headerDigest ? DIGEST_BYTES : 0);
   const withData = found.data === Data.Always || (found.data === Data.Optional && plen > headerEnd);
@@ -114,7 +116,10 @@ function checkDataBytes(found: Rule, rest: number, context: PduContext): number 
   if (dataBytes > PLEN_SANE) throw field(4, `${found.name}: ${dataBytes} bytes of data in one PDU`);
   if (dataBytes > context.dataBytesMax) {
     const limit = `the limit is ${context.dataBytesMax}`;
-    throw bad(Fes.LimitExceeded, 0, `${found.name}: ${dataBytes} bytes of data, ${limit}`);
+    const message = `${found.name}: ${dataBytes} bytes of data, ${limit}`;
+    throw new ProtocolError(Fes.LimitExceeded, 0, message, {
+      limit: found.data === Data.Optional ? "inCapsuleBytes" : "h2cDataBytesMax",
+    });
   }
   return dataBytes;
 }
@@ -156,6 +161,7 @@ function wrongType(
     message = `${found.name} is never sent to a ${found.toHost ? "controller" : "host"}`;
   }
   return new ProtocolError(Fes.InvalidHeaderField, 0, message, {
+    speaks,
     hint: "Check the port: NVMe/TCP listens on 4420, discovery on 8009.",
   });
 }

@@ -89,6 +89,23 @@ export const R2t = {
   r2tl: u32(16), // Requested Data Length
 } as const;
 
+/**
+ * Writes a whole common header: the fields of {@link PduHeader} in two stores, for those who write one
+ * for every command.
+ */
+export function setPduHeader(
+  view: DataView,
+  base: number,
+  type: PduType,
+  flags: number,
+  hlen: number,
+  pdo: number,
+  plen: number,
+): void {
+  view.setInt32(base, type | (flags << 8) | (hlen << 16) | (pdo << 24), true);
+  view.setInt32(base + 4, plen, true);
+}
+
 /** Where the SQE of a CapsuleCmd, or the CQE of a CapsuleResp, begins. */
 export const CAPSULE_OFFSET = 8;
 

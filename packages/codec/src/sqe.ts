@@ -55,3 +55,22 @@ export type DataDirection = (typeof DataDirection)[keyof typeof DataDirection];
 /** Direction of data of an opcode that is not Fabrics; those say it in FCTYPE's bits 1:0. */
 export const directionOf = (opcodeOrFctype: number): DataDirection =>
   (opcodeOrFctype & 3) as DataDirection;
+
+/**
+ * Makes an SQE one that is sent over TCP: its CID, and SGL1 as one descriptor without an address. What
+ * else it says stays. The fields PSDT, CID and those of SGL1, in a few stores.
+ */
+export function setTransfer(
+  view: DataView,
+  base: number,
+  cid: number,
+  bytes: number,
+  sglId: number,
+): void {
+  view.setUint8(base + 1, (view.getUint8(base + 1) & 0x3f) | (PSDT_SGL << 6));
+  view.setUint16(base + 2, cid, true);
+  view.setInt32(base + 24, 0, true);
+  view.setInt32(base + 28, 0, true);
+  view.setInt32(base + 32, bytes, true);
+  view.setInt32(base + 36, sglId << 24, true);
+}

@@ -65,12 +65,13 @@ function fillHalves(halves: Uint8Array): void {
 }
 
 function makeWindow(wasm: Wasm, code: Uint8Array): DigestWindow {
-  const { memory, run } = new wasm.Instance(new wasm.Module(code)).exports as Exports;
+  const exports = new wasm.Instance(new wasm.Module(code)).exports as Exports;
+  const { memory } = exports;
   fillZeroes(new Int32Array(memory.buffer, ZEROES_AT, 1024));
   fillHalves(new Uint8Array(memory.buffer, HALVES_AT, 128));
   return {
     bytes: new Uint8Array(memory.buffer, DATA_AT, WINDOW_BYTES),
-    update: (running, count) => run(DATA_AT, count, running),
+    update: (running, count) => exports.run(DATA_AT, count, running),
   };
 }
 

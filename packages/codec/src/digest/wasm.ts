@@ -71,7 +71,10 @@ const section = (id: number, content: Code): Code => {
   return [id, unsigned(bytes.length), bytes];
 };
 
-const named = (name: string): Code => [name.length, [...name].map((each) => each.charCodeAt(0))];
+const named = (name: string): Code => [
+  name.length,
+  Array.from({ length: name.length }, (_, at) => name.charCodeAt(at)),
+];
 
 function flat(code: Code): number[] {
   const bytes: number[] = [];
