@@ -3,6 +3,16 @@
 
 import type { NvmeofError } from "@nvmeof/codec";
 import type { Region } from "./copy.ts";
+import type { QueueOwner } from "./queue-link.ts";
+
+/** How a stream is protected against those who read and change what passes on the network. */
+export type StreamSecurity = "tls-1.3";
+
+/** Whom the peer of a stream has proven to be, by knowing the key of these names. */
+export interface ProvenNames {
+  readonly hostNqn: string;
+  readonly subsystemNqn: string;
+}
 
 /** What a stream tells its user. Never called inside a call to the stream. */
 export interface ByteStreamHandler {
@@ -27,6 +37,10 @@ export interface ByteStreamHandler {
 export interface ByteStream {
   /** The peer's address as a person writes it, for errors and logs. */
   readonly remote: string;
+  /** From `opened` on, for a listener's end; `undefined` where nothing is proven. */
+  readonly proven?: ProvenNames | undefined;
+  /** Time that may pass until `opened`, ms, and that the stream bounds itself. Default 0. */
+  readonly openingMs?: number;
   /** Sends the pieces in this order as one write. They must not change until `drained`. */
   write(pieces: readonly Uint8Array[]): void;
   /** Stops, or starts again, the reading from the peer. The way to push back. */
@@ -52,12 +66,16 @@ export interface StreamOptions {
   readonly receiveBytes: number;
   /** Time to connect, ms, after which `ended` comes with NVME_ERR_CONNECT_TIMEOUT. */
   readonly connectTimeoutMs: number;
+  /** Who opens it and to what, for streams that have to prove it. */
+  readonly owner?: QueueOwner | undefined;
 }
 
 /** Opens a stream to one address. Never throws for the network: that is `ended`. */
 export interface Connector {
   /** Where it connects to, as a person writes it. */
   readonly remote: string;
+  /** How its streams are protected. Default: not at all. */
+  readonly security?: StreamSecurity | undefined;
   connect(options: StreamOptions, handler: ByteStreamHandler): ByteStream;
 }
 
@@ -65,6 +83,8 @@ export interface Connector {
 export interface Listener {
   /** Where it listens, as a person writes it. */
   readonly local: string;
+  /** How its streams are protected. Default: not at all. */
+  readonly security?: StreamSecurity | undefined;
   /** Begins to take connections. */
   listen(accept: (stream: ByteStream) => ByteStreamHandler | undefined): void;
   /** Takes no more connections; those that exist go on. */

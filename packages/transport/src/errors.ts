@@ -6,10 +6,12 @@ import { type ErrorDetails, NvmeofError, fesName } from "@nvmeof/codec";
 /** How a byte stream failed. `code` is `NVME_ERR_` and this in capitals. */
 export type TransportFailure =
   | "unreachable" // no connection: refused, no route, unknown host
+  | "resource" // this machine has no more sockets, ports or memory for a connection
   | "connect-timeout" // no connection within its deadline
   | "initialize-timeout" // a connection, but no ICResp (or ICReq) in time
   | "connection-lost" // the peer closed or reset, or the network failed
-  | "receive-timeout"; // the peer began a PDU or owed data, and stopped
+  | "receive-timeout" // the peer began a PDU or owed data, and stopped
+  | "send-timeout"; // the peer does not take what we send
 
 /** The byte stream under a queue failed, without anybody breaking the protocol. */
 export class TransportError extends NvmeofError {

@@ -5,7 +5,9 @@ export type {
   ByteStreamHandler,
   Connector,
   Listener,
+  ProvenNames,
   StreamOptions,
+  StreamSecurity,
 } from "./byte-stream.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { Region } from "./copy.ts";
@@ -27,13 +29,18 @@ export type {
   QueueOwner,
   Transport,
   TransportAddress,
+  TransportRecipe,
 } from "./queue-link.ts";
 export {
   ADMIN_CAPSULE_BYTES,
   type ControllerTransportOptions,
   acceptQueue,
 } from "./tcp/controller-link.ts";
+// For servers of other protocols over the same streams.
+export { COPY_BYTES_MAX, SendQueue } from "./tcp/send-queue.ts";
+export { SendWatch } from "./tcp/send-watch.ts";
 export { type HostTransportOptions, hostTransport } from "./tcp/host-link.ts";
+export { TlsError, type TlsErrorDetails, type TlsFailure } from "./tls-error.ts";
 export type { Agreement, SessionOptions } from "./tcp/initialize.ts";
 // The machines themselves: for those who drive them with bytes and time of their own.
 export { ControllerSession, type ControllerSessionOptions } from "./tcp/controller-session.ts";

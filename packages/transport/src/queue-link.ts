@@ -2,6 +2,7 @@
 // Read first: DESIGN.md §3; Fabrics 1.1 §2.2 "Capsules"; conformance/ holds the suite each one passes.
 
 import type { DataDirection, NvmeofError } from "@nvmeof/codec";
+import type { ProvenNames, StreamSecurity } from "./byte-stream.ts";
 import type { Clock } from "./clock.ts";
 
 /** An address in the words of the discovery log page. */
@@ -73,11 +74,23 @@ export interface QueueLink {
 /** `orderly` delivers what was submitted, for an idle queue; `reset` stops every byte it can. */
 export type CloseHow = "orderly" | "reset";
 
+/** What a transport is made of: plain data, which another thread can be given. */
+export interface TransportRecipe {
+  /** Which kind of transport: "tcp", "fc". */
+  readonly trtype: string;
+  /** What that kind is made with. It may hold secrets: it is not for logs. */
+  readonly options: object;
+}
+
 /** Opens queues to one port of a subsystem. */
 export interface Transport {
   readonly address: TransportAddress;
   /** The time that its queues live by; who uses the transport lives by the same. */
   readonly clock: Clock;
+  /** How its connections are protected. Default: not at all. */
+  readonly security?: StreamSecurity | undefined;
+  /** What another thread makes the same transport of. Not there for one that this thread alone has. */
+  readonly recipe?: () => TransportRecipe;
   openQueue(options: QueueOptions, events: QueueEvents): QueueLink;
 }
 
@@ -112,6 +125,8 @@ export interface ControllerEvents {
 export interface ControllerLink {
   /** The host's address as a person writes it. */
   readonly remote: string;
+  /** Whom the host has proven to be, from `opened` on; `undefined` where nothing is proven. */
+  readonly proven?: ProvenNames | undefined;
   /** Most bytes of data that its capsules can carry, whatever is configured; 0 where they carry none. */
   readonly inCapsuleBytesMax: number;
   /** The command in slot `tag`: its SQE at offset 0. Valid until `respond`. */

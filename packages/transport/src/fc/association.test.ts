@@ -44,7 +44,7 @@ test("R3: the association outlives every exchange that is aborted: aborts are co
   expect([...admin!.events, ...io!.events]).toEqual(["opened", "opened"]);
 });
 
-test("R3: an abort that nobody answers ends by its own deadline, and its OX_ID rests", () => {
+test("L10, R3: an abort that nobody answers ends by its own deadline, and its OX_ID rests", () => {
   const bench = new FcBench();
   const [admin, io] = bench.associate();
   bench.ends[1]!.answers = "never";
@@ -61,7 +61,7 @@ test("R3: an abort that nobody answers ends by its own deadline, and its OX_ID r
   bench.clock.drain();
 });
 
-test("R2: a loss is told in the port's callback, where closing, opening and submitting do no harm", () => {
+test("L4, R2: a loss is told in the port's callback, where closing, opening and submitting do no harm", () => {
   const bench = new FcBench();
   const [admin, io] = bench.associate();
   bench.ends[1]!.answers = "never";
@@ -131,7 +131,7 @@ test("R13: of two disconnects the newer replaces the older, which is answered as
   expect(answers).toEqual([LsCommand.Reject, LsCommand.Accept]);
 });
 
-test("R22: an error, a close and a disconnect of the target at once end an association once", () => {
+test("L3, R22: an error, a close and a disconnect of the target at once end an association once", () => {
   const bench = new FcBench();
   const [admin, io] = bench.associate();
   const [association] = bench.host.associations;

@@ -10,6 +10,7 @@ import {
   DisconnectAcc,
   DisconnectAssociationLs,
   DisconnectConnectionLs,
+  FcProtocolError,
   LsCommand,
   LsExplanation,
   LsReason,
@@ -35,6 +36,8 @@ export interface AssociationOwner {
   wantsRemote(association: HostAssociation): void;
   /** The port was busy: `sendWaiting` of the queue is wanted when it is not. */
   portIsBusy(queue: HostQueue): void;
+  /** Whether another association of the same remote port has this identifier. */
+  isTaken(id: bigint, association: HostAssociation): boolean;
   /** The association is over, and nothing of it is under way. */
   over(association: HostAssociation): void;
 }
@@ -265,7 +268,18 @@ export class HostAssociation {
     this.#create(queue, request, (response) => {
       const answer = decodeLsAnswer(CreateAssociationAcc, LsCommand.CreateAssociation, response);
       if (answer.outcome === "rejected") throw rejected("CREATE_ASSOCIATION", answer.values);
-      this.id = answer.values.associationId;
+      const { associationId } = answer.values;
+      // [L12] Ended with an identifier that is another's, it would take that one along.
+      if (this.#owner.isTaken(associationId, this)) {
+        const message = `${this.text} gave an identifier that another association has`;
+        throw new FcProtocolError(
+          "CREATE_ASSOCIATION ACC",
+          "associationId",
+          CreateAssociationAcc.associationId.offset,
+          message,
+        );
+      }
+      this.id = associationId;
       this.#phase = "open";
       this.#connected(queue, answer.values.connectionId);
       for (const other of this.#queues.slice(1)) this.#createConnection(other);
@@ -321,6 +335,16 @@ export class HostAssociation {
   }
 
   #connected(queue: HostQueue, connectionId: bigint): void {
+    // [L12] Commands of two queues would go into one.
+    if (this.#queues.some((other) => other.connectionId === connectionId)) {
+      const message = `${this.text} gave an identifier that another queue has`;
+      throw new FcProtocolError(
+        "CREATE_CONNECTION ACC",
+        "connectionId",
+        CreateConnectionAcc.connectionId.offset,
+        message,
+      );
+    }
     queue.connected(connectionId);
     // Closed while it was being made.
     if (queue.phase === "closed") this.queueClosed();

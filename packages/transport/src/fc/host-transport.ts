@@ -142,6 +142,10 @@ export class FcHost implements HostPortEvents, AssociationOwner {
     this.#busy.add(queue);
   }
 
+  isTaken(id: bigint, { remote }: HostAssociation): boolean {
+    return [...this.#associations].some((each) => each.id === id && each.remote === remote);
+  }
+
   over(association: HostAssociation): void {
     this.#associations.delete(association);
     for (const { waiting } of this.#destinations.values()) waiting.delete(association);

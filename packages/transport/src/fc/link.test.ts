@@ -101,7 +101,7 @@ test("a lost response leaves the command to its owner's deadline; closing ends i
   expect(bench.ends[1]!.events.at(-1)).toBe("lost");
 });
 
-test("data that comes twice, or beyond the transfer, breaks the exchange", () => {
+test("L9: data that comes twice, or beyond the transfer, breaks the exchange", () => {
   for (const twist of [0, 4_096]) {
     const bench = new FcBench();
     const [, io] = bench.associate();

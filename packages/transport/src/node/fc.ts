@@ -9,7 +9,8 @@ import { StreamLink } from "../fc/stream-link.ts";
 import { fcListener } from "../fc/stream-listener.ts";
 import type { LinkListener, Transport } from "../queue-link.ts";
 import { systemClock } from "./clock.ts";
-import { type TcpAddress, type TcpListenOptions, tcpConnector, tcpListen } from "./tcp.ts";
+import type { TcpAddress } from "./socket-stream.ts";
+import { type TcpListenOptions, tcpConnector, tcpListen } from "./tcp.ts";
 
 /** Where a software port of FC is, and who we are there. */
 export interface FcTransportOptions extends TcpAddress {
@@ -27,11 +28,13 @@ function madeUpNames(): PortNames {
  * NVMe over FC to the software port at one address: every queue goes by one socket, which is there
  * while an association is.
  */
-export function fc({ host, port, names = madeUpNames() }: FcTransportOptions): Transport {
+export function fc(options: FcTransportOptions): Transport {
+  const { host, port, names = madeUpNames() } = options;
   const link = new StreamLink({ connector: tcpConnector({ host, port }) }, systemClock);
   const hostPort = new SoftHostPort({ link, clock: systemClock, names });
   const initiator = new FcHost({ port: hostPort, clock: systemClock });
-  return initiator.transport({ trtype: "fc", traddr: host, trsvcid: String(port) }, 0n);
+  const address = { trtype: "fc", traddr: host, trsvcid: String(port) };
+  return { ...initiator.transport(address, 0n), recipe: () => ({ trtype: "fc", options }) };
 }
 
 /** A listener for FC that is ready: it knows its port. */

@@ -504,7 +504,7 @@ describe("H42: a peer that does not read", () => {
     peer.stream.pause();
     // The last command of the segment is cut: it is under way when reading stops.
     peer.send(...reads, writeOf.subarray(0, 20));
-    clock.advance(100_000);
+    clock.advance(50_000);
     expect(controller.events.filter((event) => event.startsWith("lost"))).toEqual([]);
     peer.stream.resume();
     clock.settle();

@@ -12,7 +12,6 @@ import type { Session } from "./session.ts";
 /** Time that a peer has to close after we sent it a TermReq, ms. Nobody waits for it. */
 const TERM_LINGER_MS = 1_000;
 
-/** Beyond this many bytes queued to a peer, we stop reading from it until it has taken them. */
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A timer that runs this late says that our process stood still, not that the peer is silent. */
@@ -26,6 +25,7 @@ export class Connection implements ByteStreamHandler {
   readonly #session: Session;
   readonly #clock: Clock;
   readonly #onOpened: () => void;
+  readonly #queuedBytesMax: number;
   #stream: ByteStream | undefined;
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
@@ -36,8 +36,21 @@ export class Connection implements ByteStreamHandler {
   #pausedAtMs = Infinity;
   #over = false;
 
-  /** @param onOpened called when the stream is connected, before anything is read. */
-  constructor(session: Session, clock: Clock, onOpened: () => void) {
+  /** Called each time that we stop reading from a peer that does not take what we send. */
+  onPaused: (() => void) | undefined;
+
+  /**
+   * @param onOpened called when the stream is connected, before anything is read.
+   * @param queuedBytesMax beyond this many bytes queued to a peer, we stop reading from it until it has
+   * taken them.
+   */
+  constructor(
+    session: Session,
+    clock: Clock,
+    onOpened: () => void,
+    queuedBytesMax: number = QUEUED_BYTES_MAX,
+  ) {
+    this.#queuedBytesMax = queuedBytesMax;
     this.#session = session;
     this.#clock = clock;
     this.#onOpened = onOpened;
@@ -98,7 +111,7 @@ export class Connection implements ByteStreamHandler {
     this.#session.out.drained();
     this.#flush();
     if (this.#pausedAtMs === Infinity) return;
-    if (this.#session.out.queuedBytes > QUEUED_BYTES_MAX) return;
+    if (this.#session.out.queuedBytes > this.#queuedBytesMax) return;
     this.#session.postpone(this.#clock.nowMs() - this.#pausedAtMs);
     this.#pausedAtMs = Infinity;
     this.#stream?.resume();
@@ -147,9 +160,10 @@ export class Connection implements ByteStreamHandler {
     if (this.#over || !this.#connected) return;
     this.#session.pump();
     if (!out.isEmpty && !out.busy) this.#stream!.write(out.take());
-    if (this.#pausedAtMs === Infinity && out.queuedBytes > QUEUED_BYTES_MAX) {
+    if (this.#pausedAtMs === Infinity && out.queuedBytes > this.#queuedBytesMax) {
       this.#pausedAtMs = this.#clock.nowMs();
       this.#stream!.pause();
+      this.onPaused?.();
     }
   }
 

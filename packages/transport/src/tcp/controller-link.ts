@@ -2,12 +2,14 @@
 // Read first: NVMe/TCP 1.0 §3.4 "Connection Establishment"; queue-link.ts for the contract.
 
 import type { NvmeofError } from "@nvmeof/codec";
-import type { ByteStream, ByteStreamHandler } from "../byte-stream.ts";
+import type { ByteStream, ByteStreamHandler, ProvenNames } from "../byte-stream.ts";
 import type { Clock } from "../clock.ts";
+import { TransportError } from "../errors.ts";
 import type { CloseHow, ControllerEvents, ControllerLink } from "../queue-link.ts";
 import { Connection } from "./connection.ts";
 import { ControllerSession } from "./controller-session.ts";
 import { COPY_BYTES_MAX } from "./send-queue.ts";
+import { SendWatch } from "./send-watch.ts";
 
 /** What a controller offers on its connections. */
 export interface ControllerTransportOptions {
@@ -22,18 +24,37 @@ export interface ControllerTransportOptions {
   readonly h2cDataBytesMax?: number;
   /** Time from the connection to the whole ICReq, ms. Default 5 s. */
   readonly initializeTimeoutMs?: number;
+  /** Time from the first byte of a PDU to its last, ms. Default 10 s. */
+  readonly partialPduTimeoutMs?: number;
+  /** Time from an R2T to all of its data, ms. Default 30 s. */
+  readonly r2tTimeoutMs?: number;
+  /** Time that a host may take for one write of ours, ms; it is up to a quarter longer. Default 60 s. */
+  readonly sendTimeoutMs?: number;
+  /** Beyond this many bytes queued to a host, nothing is read from it. Default 4 MiB. */
+  readonly queuedBytesMax?: number;
+  /** Called each time that the reading stops for that reason. */
+  readonly onPaused?: (remote: string) => void;
 }
 
 const H2C_DATA_BYTES_MAX = 128 * 1024;
 const INITIALIZE_TIMEOUT_MS = 5_000;
+const SEND_TIMEOUT_MS = 60_000;
 /** Admin and Fabrics commands may carry this much in their capsule, whatever IOCCSZ says. */
 export const ADMIN_CAPSULE_BYTES = 8192;
 
+/** Without those that are not given. */
+const timersOf = ({ partialPduTimeoutMs, r2tTimeoutMs }: ControllerTransportOptions) => ({
+  ...(partialPduTimeoutMs === undefined ? {} : { partialPduTimeoutMs }),
+  ...(r2tTimeoutMs === undefined ? {} : { r2tTimeoutMs }),
+});
+
 class TcpControllerLink implements ControllerLink {
   readonly remote: string;
+  readonly #stream: ByteStream;
   readonly inCapsuleBytesMax = Infinity;
   readonly #session: ControllerSession;
   readonly #connection: Connection;
+  readonly #watch: SendWatch;
   readonly #clock: Clock;
   /** Given when all else is in place: `accept` may well configure or close the link. */
   readonly #events: ControllerEvents;
@@ -47,6 +68,7 @@ class TcpControllerLink implements ControllerLink {
     accept: (link: ControllerLink) => ControllerEvents,
   ) {
     this.remote = stream.remote;
+    this.#stream = stream;
     const { clock } = options;
     this.#clock = clock;
     this.#session = new ControllerSession(
@@ -56,6 +78,7 @@ class TcpControllerLink implements ControllerLink {
         pda: options.pda ?? 0,
         h2cDataBytesMax: options.h2cDataBytesMax ?? H2C_DATA_BYTES_MAX,
         inCapsuleBytes: ADMIN_CAPSULE_BYTES,
+        ...timersOf(options),
       },
       {
         opened: () => this.#events.opened(),
@@ -63,14 +86,21 @@ class TcpControllerLink implements ControllerLink {
         fetched: (tag, status) => this.#events.fetched(tag, status),
         lost: (error: NvmeofError) => {
           this.#connection.sessionFailed();
+          this.#watch.stop();
           this.#forget();
           this.#events.lost(error);
         },
       },
-      clock.nowMs() + (options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS),
+      clock.nowMs() +
+        (stream.openingMs ?? 0) +
+        (options.initializeTimeoutMs ?? INITIALIZE_TIMEOUT_MS),
     );
-    this.#connection = new Connection(this.#session, clock, () => {});
-    this.#connection.attach(stream);
+    const { queuedBytesMax, onPaused } = options;
+    this.#connection = new Connection(this.#session, clock, () => {}, queuedBytesMax);
+    if (onPaused !== undefined) this.#connection.onPaused = () => onPaused(stream.remote);
+    const { sendTimeoutMs = SEND_TIMEOUT_MS } = options;
+    this.#watch = new SendWatch(stream, clock, sendTimeoutMs, () => this.#stuck());
+    this.#connection.attach(this.#watch);
     this.#events = accept(this);
   }
 
@@ -83,10 +113,18 @@ class TcpControllerLink implements ControllerLink {
         for (const { data, release } of this.#held) release(data);
         this.#held = this.#staged;
         this.#staged = [];
+        this.#watch.drained();
         connection.drained();
       },
-      ended: (error) => connection.ended(error),
+      ended: (error) => {
+        this.#watch.stop();
+        connection.ended(error);
+      },
     };
+  }
+
+  get proven(): ProvenNames | undefined {
+    return this.#stream.proven;
   }
 
   sqe(tag: number): DataView {
@@ -134,6 +172,14 @@ class TcpControllerLink implements ControllerLink {
     this.#forget();
     // After an orderly close the stream may still be sending from them: then they are not reused.
     if (how === "reset") for (const { data, release } of all) release(data);
+  }
+
+  /** A host that does not read may hold what it was sent, and the connection, for so long only. */
+  #stuck(): void {
+    const message = "the host does not take what is sent to it";
+    const error = new TransportError("send-timeout", message, { limit: "sendTimeoutMs" });
+    this.#watch.reset();
+    this.#connection.ended(error);
   }
 
   /** Leaves the buffers to the garbage collector instead of giving them back for use. */

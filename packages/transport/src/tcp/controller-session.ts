@@ -32,9 +32,10 @@ export interface ControllerSessionOptions extends SessionOptions {
   readonly h2cDataBytesMax: number;
   /** In-capsule bytes taken before Connect says which queue this is. */
   readonly inCapsuleBytes: number;
+  /** Time that a host has to answer an R2T with all its data, ms. Default 30 s. */
+  readonly r2tTimeoutMs?: number;
 }
 
-/** Time that a host has to answer an R2T with all its data, ms. */
 const R2T_TIMEOUT_MS = 30_000;
 
 /** Machine: see {@link Session}. */
@@ -94,7 +95,7 @@ export class ControllerSession extends Session {
     this.#fetching++;
     slot.movedBytes = 0;
     slot.corrupt = false;
-    slot.fetchByMs = nowMs + R2T_TIMEOUT_MS;
+    slot.fetchByMs = nowMs + (this.#controller.r2tTimeoutMs ?? R2T_TIMEOUT_MS);
     const digest = this.agreement!.headerDigest ? 4 : 0;
     const base = this.out.reserve(R2t.size + digest);
     const { view } = this.out;
@@ -137,7 +138,8 @@ export class ControllerSession extends Session {
 
   override tick(nowMs: number): void {
     if (this.#slots.some((slot) => slot.fetching && slot.fetchByMs <= nowMs)) {
-      this.fail(new TransportError("receive-timeout", "the host did not answer an R2T in time"));
+      const message = "the host did not answer an R2T in time";
+      this.fail(new TransportError("receive-timeout", message, { limit: "r2tTimeoutMs" }));
       return;
     }
     super.tick(nowMs);
@@ -207,7 +209,8 @@ export class ControllerSession extends Session {
     const max = this.#capsuleBytesMax(view, base);
     if (dataBytes > max) {
       const limit = `the limit is ${max}`;
-      throw new ProtocolError(Fes.LimitExceeded, 0, `${dataBytes} bytes in the capsule, ${limit}`);
+      const message = `${dataBytes} bytes in the capsule, ${limit}`;
+      throw new ProtocolError(Fes.LimitExceeded, 0, message, { limit: "inCapsuleBytes" });
     }
     const tag = this.#idle.pop();
     if (tag === undefined) {
@@ -215,9 +218,8 @@ export class ControllerSession extends Session {
     }
     const slot = this.#slots[tag]!;
     slot.outstanding = true;
-    for (let at = 0; at < Sqe.size; at += 4) {
-      slot.sqe.setUint32(at, view.getUint32(base + at, true), true);
-    }
+    const { sqe } = slot;
+    for (let at = 0; at < Sqe.size; at += 4) sqe.setInt32(at, view.getInt32(base + at, true), true);
     slot.cid = Sqe.cid.get(slot.sqe);
     slot.transferBytes = Sqe.sglLength.get(slot.sqe);
     slot.capsuleBytes = dataBytes;
@@ -268,7 +270,8 @@ export class ControllerSession extends Session {
       throw strayH2CData(this.#slots, this.#fetching, view, base);
     }
     if (dataBytes > this.#controller.h2cDataBytesMax) {
-      throw new ProtocolError(Fes.LimitExceeded, 0, `H2CData: ${dataBytes} bytes, over MAXH2CDATA`);
+      const message = `H2CData: ${dataBytes} bytes, over MAXH2CDATA`;
+      throw new ProtocolError(Fes.LimitExceeded, 0, message, { limit: "h2cDataBytesMax" });
     }
     checkH2CData(slot, view, base, dataBytes);
     if (slot.answer === undefined) this.reader.place(slot.region, slot.movedBytes);

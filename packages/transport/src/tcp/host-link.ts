@@ -21,11 +21,11 @@ export interface HostTransportOptions extends Partial<SessionOptions> {
   readonly address: TransportAddress;
   readonly connector: Connector;
   readonly clock: Clock;
-  /** Receive buffer of an I/O queue, bytes. Default 512 KiB; an admin queue takes an eighth. */
+  /** Receive buffer of an I/O queue, bytes. Default 256 KiB; an admin queue takes an eighth. */
   readonly receiveBytes?: number;
 }
 
-const RECEIVE_BYTES = 512 * 1024;
+const RECEIVE_BYTES = 256 * 1024;
 
 class HostLink implements QueueLink {
   readonly #session: HostSession;
@@ -59,6 +59,7 @@ class HostLink implements QueueLink {
       {
         receiveBytes: queue.qid === 0 ? Math.ceil(wanted / 8) : wanted,
         connectTimeoutMs: queue.timeoutMs,
+        owner: queue.owner,
       },
       this.#connection,
     );
@@ -84,6 +85,7 @@ export function hostTransport(options: HostTransportOptions): Transport {
   return {
     address: options.address,
     clock: options.clock,
+    security: options.connector.security,
     openQueue: (queue, events) => new HostLink(options, queue, events),
   };
 }

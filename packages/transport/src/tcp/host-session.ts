@@ -9,17 +9,16 @@ import {
   DataDirection,
   DataPdu,
   type NvmeofError,
-  PSDT_SGL,
   PduFlag,
   PduHeader,
   PduType,
   R2t,
-  Sqe,
   SglId,
   Status,
   crc32c,
   crc32cFinish,
   cqeStatus,
+  setTransfer,
 } from "@nvmeof/codec";
 import { NO_DATA, NO_REGION, Region } from "../copy.ts";
 import type { QueueEvents } from "../queue-link.ts";
@@ -50,7 +49,8 @@ const C2H_DATA_BYTES_MAX = 16 * 1024 * 1024;
 export class HostSession extends Session {
   readonly #events: QueueEvents;
   readonly #host: HostSessionOptions;
-  readonly #slots: HostSlot[] = [];
+  /** Made when they are first used: an idle queue has none, and a short load touches few. */
+  readonly #slots: (HostSlot | undefined)[];
   /** A CQE of our own, for success without one, and for success that was none. */
   readonly #cqe = new DataView(new ArrayBuffer(Cqe.size));
   /** CIDs with data to send, a ring: each stands in it once at most. */
@@ -67,7 +67,7 @@ export class HostSession extends Session {
     this.reader.context.alignment = (options.pda + 1) * 4;
     this.#host = options;
     this.#events = events;
-    for (let cid = 0; cid < options.slots; cid++) this.#slots.push(new HostSlot());
+    this.#slots = Array.from({ length: options.slots }, () => undefined);
     this.#sending = new Uint16Array(options.slots);
   }
 
@@ -80,7 +80,7 @@ export class HostSession extends Session {
   submit(cid: number, sqe: Uint8Array, direction: DataDirection, data = NO_DATA): void {
     // Whoever learns of the end later than us has settled the command already, or will.
     if (this.ended) return;
-    const slot = this.#slots[cid]!;
+    const slot = (this.#slots[cid] ??= new HostSlot());
     if (slot.outstanding) throw new Error(`CID ${cid} is in use`);
     slot.outstanding = true;
     slot.direction = data.length === 0 ? DataDirection.None : direction;
@@ -97,8 +97,8 @@ export class HostSession extends Session {
 
   /** See `QueueLink.detach`. */
   detach(cid: number): void {
-    const slot = this.#slots[cid]!;
-    if (!slot.outstanding || slot.detached) return;
+    const slot = this.#slots[cid];
+    if (slot === undefined || !slot.outstanding || slot.detached) return;
     slot.detached = true;
     this.reader.unplace(slot.region);
     const owes =
@@ -184,12 +184,7 @@ export class HostSession extends Session {
     this.writeHeader(view, base, PduType.CapsuleCmd, 0, 72, inCapsule ? bytes : 0);
     const at = base + CAPSULE_OFFSET;
     this.out.bytes.set(sqe, at);
-    Sqe.psdt.set(view, at, PSDT_SGL);
-    Sqe.cid.set(view, at, cid);
-    Sqe.sglAddress.set(view, at, 0);
-    Sqe.sglLength.set(view, at, bytes);
-    view.setUint32(at + 36, 0);
-    Sqe.sglId.set(view, at, inCapsule ? SglId.InCapsule : SglId.Transport);
+    setTransfer(view, at, cid, bytes, inCapsule ? SglId.InCapsule : SglId.Transport);
     if (withDigest > 0) view.setInt32(base + 72, crc32c(view, base, base + 72), true);
     if (inCapsule) this.#payload(slot.region, 0, bytes, 72 + withDigest);
   }

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly dataDigest: boolean;
   /** HPDA of a host, CPDA of a controller: data aligned to 4 × (pda + 1) bytes, 0 to 31. */
   readonly pda: number;
+  /** Time that a peer may take to send the rest of a PDU that it began, ms. Default 10 s. */
+  readonly partialPduTimeoutMs?: number;
 }
 
 /** What both sides agreed on. */

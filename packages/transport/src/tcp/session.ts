@@ -2,15 +2,16 @@
 // Read first: NVMe/TCP 1.0 §3.4 "Connection Establishment", §3.5 "Error Handling Model".
 
 import {
+  DIGEST_BYTES,
   Fes,
   type NvmeofError,
   type PduContext,
   PduFlag,
-  PduHeader,
   PduType,
   ProtocolError,
   TERM_REQ_DATA_MAX,
   pduName,
+  setPduHeader,
 } from "@nvmeof/codec";
 import { Region } from "../copy.ts";
 import { TransportError } from "../errors.ts";
@@ -23,7 +24,6 @@ import { readTermReq, sendTermReq } from "./terminate.ts";
 export const Phase = { Initializing: 0, Running: 1, Ended: 2 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-/** Time that a peer may take to send the rest of a PDU that it began, ms. */
 const PARTIAL_PDU_TIMEOUT_MS = 10_000;
 
 /**
@@ -40,6 +40,7 @@ export abstract class Session implements PduSink {
   readonly #term: Region = new Region(new Uint8Array(TERM_REQ_DATA_MAX));
   #termError: { view: DataView; dataBytes: number } | undefined;
   readonly #initializeByMs: number;
+  readonly #partialPduTimeoutMs: number;
   /** When the PDU under way began to arrive (a host: last grew); `Infinity` between PDUs. */
   #partialSinceMs = Infinity;
   #pdusSeen = 0;
@@ -66,6 +67,7 @@ export abstract class Session implements PduSink {
     };
     this.reader = new PduReader(context, this);
     this.#initializeByMs = initializeByMs;
+    this.#partialPduTimeoutMs = options.partialPduTimeoutMs ?? PARTIAL_PDU_TIMEOUT_MS;
     this.#ourTermReq = toHost ? PduType.H2CTermReq : PduType.C2HTermReq;
     this.#peerTermReq = toHost ? PduType.C2HTermReq : PduType.H2CTermReq;
   }
@@ -114,7 +116,7 @@ export abstract class Session implements PduSink {
   deadlineMs(): number {
     if (this.phase === Phase.Ended) return Infinity;
     if (this.phase === Phase.Initializing) return this.#initializeByMs;
-    return this.#partialSinceMs + PARTIAL_PDU_TIMEOUT_MS;
+    return this.#partialSinceMs + this.#partialPduTimeoutMs;
   }
 
   /** Time has passed. An early tick is harmless. */
@@ -125,11 +127,13 @@ export abstract class Session implements PduSink {
       this.fail(
         new TransportError("initialize-timeout", "no answer to the initialisation in time", {
           phase: "initialize",
+          limit: "initializeTimeoutMs",
           hint,
         }),
       );
     } else {
-      this.fail(new TransportError("receive-timeout", "the peer sent a part of a PDU and stopped"));
+      const message = "the peer sent a part of a PDU and stopped";
+      this.fail(new TransportError("receive-timeout", message, { limit: "partialPduTimeoutMs" }));
     }
   }
 
@@ -178,21 +182,16 @@ export abstract class Session implements PduSink {
   ): void {
     const agreement = this.agreement!;
     const headerEnd = hlen + (agreement.headerDigest ? 4 : 0);
+    let allFlags = agreement.headerDigest ? flags | PduFlag.HeaderDigest : flags;
+    if (dataBytes === 0) {
+      setPduHeader(view, base, type, allFlags, hlen, 0, headerEnd);
+      return;
+    }
     const align = agreement.sendAlignment;
-    const pdo = dataBytes === 0 ? 0 : Math.ceil(headerEnd / align) * align;
-    const withDataDigest = dataBytes > 0 && agreement.dataDigest;
-    PduHeader.type.set(view, base, type);
-    PduHeader.flags.set(
-      view,
-      base,
-      flags |
-        (agreement.headerDigest ? PduFlag.HeaderDigest : 0) |
-        (withDataDigest ? PduFlag.DataDigest : 0),
-    );
-    PduHeader.hlen.set(view, base, hlen);
-    PduHeader.pdo.set(view, base, pdo);
-    const plen = dataBytes === 0 ? headerEnd : pdo + dataBytes + (withDataDigest ? 4 : 0);
-    PduHeader.plen.set(view, base, plen);
+    const pdo = Math.ceil(headerEnd / align) * align;
+    if (agreement.dataDigest) allFlags |= PduFlag.DataDigest;
+    const plen = pdo + dataBytes + (agreement.dataDigest ? DIGEST_BYTES : 0);
+    setPduHeader(view, base, type, allFlags, hlen, pdo, plen);
   }
 
   #initialized(agreement: Agreement): void {
