@@ -39,8 +39,12 @@ export class Addresses {
 
   /** All that stay, in the order in which they will be tried. */
   get all(): readonly TransportAddress[] {
-    const staying = this.#entries.filter(({ stay }) => stay === "stays");
-    return staying.map(({ transport }) => transport.address);
+    return this.transports.map(({ address }) => address);
+  }
+
+  /** The same, as the ways themselves. */
+  get transports(): readonly Transport[] {
+    return this.#entries.filter(({ stay }) => stay === "stays").map(({ transport }) => transport);
   }
 
   /** The current one was taken out while an attempt was using it. */

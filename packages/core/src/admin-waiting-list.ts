@@ -11,7 +11,7 @@ import type { QueuePair } from "./queue-pair.ts";
 
 /**
  * Slots of the admin queue kept back for the controller's own commands: a keep-alive, an event
- * request, three aborts (see timeouts.ts) and the shutdown.
+ * request, three aborts (see timeouts.ts) and the shutdown; where it authenticates, one more for that.
  */
 const RESERVED_SLOTS = 6;
 
@@ -78,7 +78,8 @@ export class AdminWaitingList {
 
   /** Own count, and not the queue's room: that is shared with the controller's own commands. */
   #hasRoom(queue: QueuePair): boolean {
-    return this.#inflight < queue.depth - RESERVED_SLOTS;
+    const reserved = RESERVED_SLOTS + (this.#options.authentication === undefined ? 0 : 1);
+    return this.#inflight < queue.depth - reserved;
   }
 
   #submit({ queue, command, settle }: Waiting): void {

@@ -48,18 +48,33 @@ export function sendAdmin(
   return queue.submit(direction, command.data, settle, timeoutMs) >= 0;
 }
 
+/** What Identify asks for beside its structure. */
+export interface IdentifyParameters {
+  readonly nsid?: number;
+  /** Command Set Identifier. */
+  readonly csi?: number;
+  /** Controller Identifier. */
+  readonly cntid?: number;
+  /** CNS Specific Identifier: NVM set, domain, endurance group. */
+  readonly cnssid?: number;
+  /** UUID Index. */
+  readonly uidx?: number;
+}
+
 /** Identify: `cns` chooses the structure, 4,096 bytes of `data` receive it. */
 export const identifyCommand = (
   cns: number,
   data: Uint8Array,
-  { nsid = 0, csi = 0, cntid = 0 } = {},
+  { nsid = 0, csi = 0, cntid = 0, cnssid = 0, uidx = 0 }: IdentifyParameters = {},
 ): AdminCommand => ({
   opcode: AdminOpcode.Identify,
   nsid,
   fill: (sqe) => {
     IdentifyCommand.cns.set(sqe, 0, cns);
     IdentifyCommand.cntid.set(sqe, 0, cntid);
+    IdentifyCommand.cnssid.set(sqe, 0, cnssid);
     IdentifyCommand.csi.set(sqe, 0, csi);
+    IdentifyCommand.uidx.set(sqe, 0, uidx);
   },
   direction: DataDirection.ToHost,
   data,
@@ -76,6 +91,12 @@ export interface LogPageRequest {
   readonly nsid?: number;
   /** Log Specific Parameter. */
   readonly lsp?: number;
+  /** Log Specific Identifier. */
+  readonly lsi?: number;
+  /** Command Set Identifier. */
+  readonly csi?: number;
+  /** UUID Index. */
+  readonly uidx?: number;
   /** Retain Asynchronous Event: reading does not count as having seen the change. */
   readonly rae?: boolean;
 }
@@ -89,18 +110,40 @@ export const logPageCommand = (request: LogPageRequest, data: Uint8Array): Admin
     GetLogPageCommand.lsp.set(sqe, 0, request.lsp ?? 0);
     GetLogPageCommand.rae.set(sqe, 0, request.rae === true ? 1 : 0);
     GetLogPageCommand.numd.set(sqe, 0, data.length / 4);
+    GetLogPageCommand.lsi.set(sqe, 0, request.lsi ?? 0);
     GetLogPageCommand.lpo.set(sqe, 0, request.offset ?? 0);
+    GetLogPageCommand.uidx.set(sqe, 0, request.uidx ?? 0);
+    GetLogPageCommand.csi.set(sqe, 0, request.csi ?? 0);
   },
   direction: DataDirection.ToHost,
   data,
 });
 
+/** Particulars of Set Features. */
+export interface SetFeatureOptions {
+  readonly nsid?: number;
+  readonly cdw12?: number;
+  /** Kept beyond a reset (SV). */
+  readonly save?: boolean;
+  /** UUID Index. */
+  readonly uidx?: number;
+}
+
 /** Set Features: `value` goes into CDW11, `data` along with it where the feature has data. */
-export const setFeatureCommand = (fid: number, value: number, data?: Uint8Array): AdminCommand => ({
+export const setFeatureCommand = (
+  fid: number,
+  value: number,
+  data?: Uint8Array,
+  { nsid = 0, cdw12 = 0, save = false, uidx = 0 }: SetFeatureOptions = {},
+): AdminCommand => ({
   opcode: AdminOpcode.SetFeatures,
+  nsid,
   fill: (sqe) => {
     SetFeaturesCommand.fid.set(sqe, 0, fid);
+    SetFeaturesCommand.sv.set(sqe, 0, save ? 1 : 0);
     SetFeaturesCommand.cdw11.set(sqe, 0, value);
+    SetFeaturesCommand.cdw12.set(sqe, 0, cdw12);
+    SetFeaturesCommand.uidx.set(sqe, 0, uidx);
   },
   ...(data === undefined ? {} : { direction: DataDirection.ToController, data }),
 });
@@ -108,7 +151,7 @@ export const setFeatureCommand = (fid: number, value: number, data?: Uint8Array)
 /** Get Features: the value comes as DW0, or in `data`. `select` is one of `FeatureSelect`. */
 export const getFeatureCommand = (
   fid: number,
-  { select = 0, cdw11 = 0, nsid = 0, data }: GetFeatureOptions = {},
+  { select = 0, cdw11 = 0, nsid = 0, uidx = 0, data }: GetFeatureOptions = {},
 ): AdminCommand => ({
   opcode: AdminOpcode.GetFeatures,
   nsid,
@@ -116,6 +159,7 @@ export const getFeatureCommand = (
     GetFeaturesCommand.fid.set(sqe, 0, fid);
     GetFeaturesCommand.sel.set(sqe, 0, select);
     GetFeaturesCommand.cdw11.set(sqe, 0, cdw11);
+    GetFeaturesCommand.uidx.set(sqe, 0, uidx);
   },
   ...(data === undefined ? {} : { direction: DataDirection.ToHost, data }),
 });
@@ -125,6 +169,8 @@ export interface GetFeatureOptions {
   readonly select?: number;
   readonly cdw11?: number;
   readonly nsid?: number;
+  /** UUID Index. */
+  readonly uidx?: number;
   readonly data?: Uint8Array;
 }
 

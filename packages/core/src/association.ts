@@ -3,6 +3,7 @@
 
 import type { Decoded, IdentifyController, NvmeofError } from "@nvmeof/codec";
 import type { CloseHow, QueueOwner } from "@nvmeof/transport";
+import type { AuthResult } from "./auth/host-exchange.ts";
 import type { QueuePair } from "./queue-pair.ts";
 
 /** Facts of a controller, as it gave them during the bring-up that is current. */
@@ -33,6 +34,10 @@ export class Association {
   admin: QueuePair | undefined;
   readonly io: QueuePair[] = [];
   facts: ControllerFacts | undefined;
+  /** How queues were authenticated, by QID; those that were not are not there. */
+  readonly authenticated = new Map<number, AuthResult>();
+  /** Why it is of no use: what authentication has found tells more than the end of a queue that follows. */
+  refusal: NvmeofError | undefined;
   /** CC as the host has set it; undefined before that: then there is nothing to shut down. */
   cc: number | undefined;
 

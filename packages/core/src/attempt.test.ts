@@ -24,6 +24,7 @@ function setup() {
         errors.push(error);
       },
       lost: (error) => told.push(`lost ${error.code}`),
+      authRequired: () => 0,
       expired: (queue, cid) => told.push(`expired ${queue.qid}/${cid}`),
     });
   const close = (): void => association.close("reset", () => new NvmeofError("NVME_ERR_TEST", ""));

@@ -1,9 +1,11 @@
 // One attempt to connect: runs the bring-up, and fails as a whole with the first thing that fails.
 // Read first: bring-up.ts for the steps; DESIGN.md §4, "Any error while connecting fails this attempt".
 
-import { type NvmeofError } from "@nvmeof/codec";
+import { type NvmeofError, ProtocolError } from "@nvmeof/codec";
 import type { Transport } from "@nvmeof/transport";
 import type { Association, ControllerFacts } from "./association.ts";
+import type { AuthContext } from "./auth/authenticate.ts";
+import { AuthenticationError } from "./auth/errors.ts";
 import { bringUp } from "./bring-up.ts";
 import { ConnectRejectedError, UnsupportedError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -18,6 +20,8 @@ export interface AttemptEvents {
   lost(error: NvmeofError): void;
   /** The deadline of a command has passed, after the attempt has succeeded. */
   expired(queue: QueuePair, cid: number): void;
+  /** The controller wants to be told anew who the host is, after the attempt has succeeded. */
+  authRequired(): void;
 }
 
 /**
@@ -29,6 +33,7 @@ export function startAttempt(
   transport: Transport,
   association: Association,
   events: AttemptEvents,
+  auth?: AuthContext,
 ): RunningSequence {
   let outcome: "pending" | "known" = "pending";
   const queueEvents = {
@@ -36,19 +41,24 @@ export function startAttempt(
       const queue = association.queues.find((candidate) => candidate.qid === qid);
       if (queue !== undefined) events.expired(queue, cid);
     },
+    // Before that, the step that was refused fails the attempt.
+    authRequired: (): void => {
+      if (outcome === "known") events.authRequired();
+    },
     // Of any queue: one that was ready long ago is missed as much as the one that is being connected.
     // It comes before the step that it ends has its turn, and says more than that would.
     lost: (error: NvmeofError): void => {
+      const why = association.refusal ?? error;
       if (outcome === "known") {
-        events.lost(error);
+        events.lost(why);
         return;
       }
       outcome = "known";
       running.cancel();
-      events.failed(error);
+      events.failed(why);
     },
   };
-  const sequence = bringUp({ options, transport, association, events: queueEvents });
+  const sequence = bringUp({ options, transport, association, auth, events: queueEvents });
   const running: RunningSequence = runSequence(options.clock, sequence, (error, facts) => {
     outcome = "known";
     if (error === undefined) events.connected(facts!);
@@ -64,6 +74,12 @@ export function startAttempt(
 
 /** Whether another attempt would be refused just the same. */
 export function isPermanent(error: NvmeofError): boolean {
-  const says = error instanceof ConnectRejectedError || error instanceof UnsupportedError;
+  const says =
+    error instanceof ConnectRejectedError ||
+    error instanceof UnsupportedError ||
+    error instanceof AuthenticationError;
+  // [F82] Whoever speaks another protocol, or answers ICReq with what cannot be, will do so again.
+  if (error instanceof ProtocolError)
+    return error.phase === "initialize" || error.speaks !== undefined;
   return says && error.permanent;
 }

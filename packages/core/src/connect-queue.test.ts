@@ -73,7 +73,7 @@ test.each(["atr", "ascr"] as const)("H43: authentication asked for by %s is refu
   const host = setup();
   host.peer.on("connect", () => ({ dw0: encodeDword(ConnectResult, { cntlid: 1, [bit]: 1 }) }));
   const { error } = failed(host);
-  expect(error).toMatchObject({ code: "NVME_ERR_AUTH_REQUIRED", phase: "fabrics-connect" });
+  expect(error).toMatchObject({ code: "NVME_ERR_AUTH_REQUIRED", phase: "authenticate" });
   expect(error?.hint).toContain("DH-HMAC-CHAP");
 });
 

@@ -18,13 +18,9 @@ import {
 import type { Transport } from "@nvmeof/transport";
 import { type AdminCommand, sendAdmin } from "./admin.ts";
 import type { Association } from "./association.ts";
-import {
-  AUTH_HINT,
-  AbortedError,
-  ConnectRejectedError,
-  NvmeStatusError,
-  UnsupportedError,
-} from "./errors.ts";
+import { type AuthContext, authenticate } from "./auth/authenticate.ts";
+import { AuthenticationError } from "./auth/errors.ts";
+import { AbortedError, ConnectRejectedError, NvmeStatusError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { FOREVER, QueuePair, type QueuePairEvents } from "./queue-pair.ts";
 import { type Sequence, pause, step } from "./sequence.ts";
@@ -44,6 +40,8 @@ export interface BringUp {
   readonly options: ResolvedOptions;
   readonly transport: Transport;
   readonly association: Association;
+  /** What the host authenticates with; undefined where it has no secret. */
+  readonly auth?: AuthContext | undefined;
   /** Where the queues report to, while they are connected and later. */
   readonly events: Omit<QueuePairEvents, "opened">;
 }
@@ -96,13 +94,17 @@ export function* openQueue(
   });
 }
 
-/** Connect: makes the controller (QID 0), or adds a queue to it. Returns the controller ID. */
+/**
+ * Connect, and authentication where it is wanted: makes the controller (QID 0), or adds a queue to it.
+ * Returns the controller ID.
+ */
 export function* connectQueue(
-  { options }: BringUp,
+  context: BringUp,
   queue: QueuePair,
   entries: number,
   cntlid: number,
 ): Sequence<number> {
+  const { options } = context;
   const { qid } = queue;
   const data = encoded(ConnectData, {
     hostid: uuidBytes(options.hostId),
@@ -129,20 +131,31 @@ export function* connectQueue(
     if (cid < 0) done(notConnected());
   });
   const result = decodeDwords(ConnectResult, dw0);
-  if (result.atr === 1 || result.ascr === 1) {
-    throw new UnsupportedError("the controller requires authentication", {
-      code: "NVME_ERR_AUTH_REQUIRED",
-      phase: "fabrics-connect",
-      hint: AUTH_HINT,
-    });
-  }
   if (result.cntlid >= CNTLID_RESERVED) {
     const message = `Connect: the controller gave itself the reserved ID ${hexh(result.cntlid, 4)}`;
     throw new ProtocolError(Fes.InvalidHeaderField, RESULT_OFFSET, message, {
       phase: "fabrics-connect",
     });
   }
+  yield* authenticateQueue(context, queue, result);
   return result.cntlid;
+}
+
+/** What the controller asks for, and what the host asks of the controller, on a queue just connected. */
+function* authenticateQueue(
+  { auth, association }: BringUp,
+  queue: QueuePair,
+  { atr, ascr }: { readonly atr: number; readonly ascr: number },
+): Sequence<void> {
+  // [A19] A controller that has to prove itself must not get out of it by not asking.
+  const asks = queue.qid === 0 && auth?.authentication.controllerKey !== undefined;
+  if (atr === 0 && ascr === 0 && !asks) return;
+  if (auth === undefined) throw new AuthenticationError("keyless");
+  if (ascr === 1) throw new AuthenticationError("secure-channel");
+  const result = yield* authenticate(auth, queue, (error) => {
+    association.refusal = error;
+  });
+  association.authenticated.set(queue.qid, result);
 }
 
 /** QIDs are used again by a new association, which may race the controller's clearing up. */

@@ -14,7 +14,10 @@ import { type AddressRemoval, Addresses } from "./addresses.ts";
 import type { AdminCommand } from "./admin.ts";
 import { AdminWaitingList } from "./admin-waiting-list.ts";
 import { Association, type ControllerFacts } from "./association.ts";
-import { isPermanent, startAttempt } from "./attempt.ts";
+import { type AttemptEvents, isPermanent, startAttempt } from "./attempt.ts";
+import { AuthenticationError } from "./auth/errors.ts";
+import type { AuthResult } from "./auth/host-exchange.ts";
+import { Authenticator } from "./authenticator.ts";
 import type { CloseOptions, CloseReport } from "./close.ts";
 import type { CommandSettle } from "./command-table.ts";
 import { Ending } from "./ending.ts";
@@ -64,6 +67,7 @@ export class Controller {
   #association: Association | undefined;
   #attempt: RunningSequence | undefined;
   #services: LiveServices | undefined;
+  readonly #authenticator: Authenticator | undefined;
   /** Calls off the fence that is waited for. */
   #endFence: (() => void) | undefined;
   /** Requests that get the result of the attempt under way. */
@@ -106,6 +110,10 @@ export class Controller {
     this.#observers = new Observers(clock);
     this.#admin = new AdminWaitingList(this.options);
     this.#ending = new Ending(clock);
+    this.#authenticator = Authenticator.of(this.options, {
+      told: (qid, result) => this.#observers.tell({ type: "authenticated", qid, result }),
+      failed: (error) => this.lost(error),
+    });
     this.#timeouts = new Timeouts(this.options, {
       tell: (event) => this.#observers.tell(event),
       lost: (reason) => this.lost(reason),
@@ -131,6 +139,11 @@ export class Controller {
     return this.#facts;
   }
 
+  /** How the admin queue that is connected was authenticated; undefined where it was not. */
+  get authenticated(): AuthResult | undefined {
+    return this.#association?.authenticated.get(0);
+  }
+
   /** I/O queues that take commands: none unless live, and none once a close was asked for. */
   get ioQueues(): readonly QueuePair[] {
     const takes = this.#state === "live" && !this.#ending.requested;
@@ -145,6 +158,11 @@ export class Controller {
   /** The current address, and those that follow when it fails. */
   get addresses(): readonly TransportAddress[] {
     return this.#addresses.all;
+  }
+
+  /** The ways to the controller, in the order of {@link addresses}. */
+  get transports(): readonly Transport[] {
+    return this.#addresses.transports;
   }
 
   /** Whether a command that finds no queue may wait for the controller to come back. */
@@ -204,6 +222,23 @@ export class Controller {
   /** Tears down and connects again. Joins a recovery that is under way. */
   reset(done: RequestDone): void {
     this.#mailbox.post({ event: "reset", done });
+  }
+
+  /**
+   * Authenticates a live controller again, on all queues, while its commands go on. Joins what is under
+   * way. What fails ends the connections, as any loss does.
+   */
+  reauthenticate(done: RequestDone): void {
+    const { clock } = this.options;
+    const refused =
+      this.#authenticator === undefined
+        ? new AuthenticationError("keyless", "", { outcome: "not-sent" })
+        : new StateError("reauthenticate", this.#state, { cause: this.#reason });
+    if (this.#state === "live" && !this.#ending.requested && this.#authenticator !== undefined) {
+      this.#authenticator.again(done);
+    } else {
+      clock.defer(() => guarded(clock, () => done(refused)));
+    }
   }
 
   /** Tears down and stays so. */
@@ -326,8 +361,7 @@ export class Controller {
 
   /** The one teardown: whatever the reason, whatever follows. */
   #tearDown(): void {
-    this.#services?.stop();
-    this.#services = undefined;
+    this.#stopServices();
     const association = this.#association;
     this.#association = undefined;
     const details = { cause: this.#reason };
@@ -338,13 +372,21 @@ export class Controller {
     );
   }
 
+  #stopServices(): void {
+    this.#services?.stop();
+    this.#services = undefined;
+    this.#authenticator?.stop(
+      new StateError("reauthenticate", this.#state, { cause: this.#reason }),
+    );
+  }
+
   #startAttempt(): void {
     this.#endFence = undefined;
     if (this.#addresses.isCurrentLeaving) this.#addresses.next();
     const association = new Association(this.options.clock.nowMs());
     this.#association = association;
     const isCurrent = (): boolean => this.#association === association;
-    this.#attempt = startAttempt(this.options, this.#addresses.current, association, {
+    const events: AttemptEvents = {
       connected: (facts) => {
         this.#attempt = undefined;
         this.#facts = facts;
@@ -360,7 +402,15 @@ export class Controller {
       expired: (queue, cid) => {
         if (isCurrent() && this.#state === "live") this.#timeouts.expired(association, queue, cid);
       },
-    });
+      authRequired: () => {
+        if (!isCurrent() || this.#state !== "live" || this.#ending.requested) return;
+        if (this.#authenticator === undefined) this.lost(new AuthenticationError("keyless"));
+        else this.#authenticator.again();
+      },
+    };
+    const { current } = this.#addresses;
+    const auth = this.#authenticator?.context;
+    this.#attempt = startAttempt(this.options, current, association, events, auth);
   }
 
   #cancelAttempt(): void {
@@ -399,6 +449,7 @@ export class Controller {
       asyncEvent: (event) => this.#asyncEvent(event),
       silent: (reason) => this.lost(reason),
     });
+    this.#authenticator?.live(this.#association!);
   }
 
   #asyncEvent(event: Decoded<typeof AsyncEvent>): void {
@@ -411,8 +462,7 @@ export class Controller {
   }
 
   #runClose(): void {
-    this.#services?.stop();
-    this.#services = undefined;
+    this.#stopServices();
     this.#observers.tell({ type: "closing", reason: this.#closedFor });
     this.#admin.clear(this.#ending.errorOf("not-sent"));
     const ended = { association: this.#association, admin: this.#admin, reason: this.#closedFor };

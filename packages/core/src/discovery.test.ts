@@ -313,6 +313,26 @@ describe("referrals", () => {
     expect(opened).toEqual(["e"]);
   });
 
+  test("D8: are not followed into this machine or its link, unless they may lead anywhere", async () => {
+    const suspects = ["127.0.0.1", "169.254.169.254", "::1", "localhost"];
+    const logs = {
+      d: { records: [...suspects.map((traddr) => referral(traddr)), subsystem("a")] },
+      ...Object.fromEntries(suspects.map((traddr) => [traddr, { records: [] }])),
+    };
+    const { clock, options, open, opened } = setup(logs);
+    const found = await outcome(clock, discoverAll(options, open));
+    expect(traddrs(found)).toEqual(["a"]);
+    expect(found.unreachable.map(({ error }) => error.code)).toEqual(
+      suspects.map(() => "NVME_ERR_REFERRAL"),
+    );
+    const connected = setup(logs);
+    const anywhere = { ...connected.options, referralsAnywhere: true };
+    const all = await outcome(connected.clock, discoverAll(anywhere, connected.open));
+    expect(all.unreachable).toEqual([]);
+    expect(connected.opened).toEqual(suspects);
+    expect(opened).toEqual(suspects);
+  });
+
   test("D9: the same NQN as a subsystem and as a discovery controller is two records", async () => {
     const both = "nqn.2024-01.org.example:both";
     const { clock, options, open } = setup({

@@ -9,15 +9,17 @@ import {
   DiscoveryLogHeader,
   Lid,
   NvmeofError,
+  SecureChannel,
   Subtype,
   decodeDiscoveryHeader,
   decodeDiscoveryLog,
   trtypeName,
 } from "@nvmeof/codec";
-import type { Transport } from "@nvmeof/transport";
+import { TlsError, type Transport } from "@nvmeof/transport";
 import { addressText } from "./addresses.ts";
 import type { HostIdentity } from "./options.ts";
 import { type ControllerHandle, openController } from "./open-controller.ts";
+import { outOfScope } from "./referral-scope.ts";
 
 /** More records than this are not believed, and not read. */
 const RECORDS_MAX = 4096;
@@ -73,6 +75,8 @@ export interface DiscoverOptions extends HostIdentity {
   readonly transport: Transport;
   readonly connectTimeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Follow referrals to addresses of this machine or its link as well. Default false. */
+  readonly referralsAnywhere?: boolean;
 }
 
 /**
@@ -82,9 +86,9 @@ export interface DiscoverOptions extends HostIdentity {
  * aborts, connected or not.
  */
 export async function discover(options: DiscoverOptions): Promise<DiscoveryLog> {
-  const { signal } = options;
+  const { signal, referralsAnywhere: _followed, ...asked } = options;
   const controller = await openController({
-    ...options,
+    ...asked,
     subsystemNqn: DISCOVERY_NQN,
     ioQueues: 0,
     keepAliveTimeoutMs: 0,
@@ -117,6 +121,21 @@ export const entryAddress = (entry: DiscoveryEntry): string =>
   addressText({ ...entry, trtype: trtypeName(entry.trtype).toLowerCase() });
 
 /**
+ * Why `transport` must not be used to connect to an entry: that asks for a secure channel, and the transport
+ * has none. `undefined` where it may. The other way round is allowed: who has a key may try it anywhere.
+ */
+export function unprotected(
+  { tsc, traddr, trsvcid }: DiscoveryEntry,
+  transport: Transport,
+): TlsError | undefined {
+  if (tsc !== SecureChannel.Required || transport.security !== undefined) return undefined;
+  return new TlsError("required", `${traddr}:${trsvcid} takes hosts by TLS only`, {
+    phase: "discovery",
+    hint: "Connect with a key; there is no way without.",
+  });
+}
+
+/**
  * Discovery with referrals followed: each address is asked once, however often it is referred to,
  * and a referral that cannot be followed does not spoil the rest.
  *
@@ -131,6 +150,10 @@ export async function discoverAll(
   const entries = new Map<string, DiscoveryEntry>();
   const unreachable: { address: string; error: NvmeofError }[] = [];
   const visited = new Set([addressText(options.transport.address)]);
+  const strayed = (referral: DiscoveryEntry): NvmeofError | undefined =>
+    options.referralsAnywhere === true
+      ? undefined
+      : outOfScope(options.transport.address, referral);
   const follow = async (referral: DiscoveryEntry, depth: number): Promise<void> => {
     const address = entryAddress(referral);
     if (visited.has(address) || visited.size >= RECORDS_MAX) return;
@@ -138,7 +161,10 @@ export async function discoverAll(
     try {
       if (depth > DEPTH_MAX || visited.size > VISITS_MAX) throw tooFar(depth);
       const transport = open(referral);
-      if (transport !== undefined) await visit(transport, depth);
+      if (transport === undefined) return;
+      const refusal = unprotected(referral, transport) ?? strayed(referral);
+      if (refusal !== undefined) throw refusal;
+      await visit(transport, depth);
     } catch (error) {
       options.signal?.throwIfAborted();
       unreachable.push({ address, error: error as NvmeofError });

@@ -75,9 +75,8 @@ const connectHints: Readonly<Record<string, string>> = {
   KATO: "Ask for another keep-alive timeout (--keep-alive-tmo).",
 };
 
-/** What to do about a controller that wants to know more than names. */
-export const AUTH_HINT: string =
-  "DH-HMAC-CHAP is not supported yet; allow this host without a key on the target.";
+/** What to do about a controller that refuses Connect itself for want of authentication. */
+const AUTH_HINT = "Give the host's DH-HMAC-CHAP secret (--dhchap-secret-file).";
 
 /**
  * The controller refused Connect.

@@ -4,7 +4,9 @@ export { type AddressRemoval, addressText } from "./addresses.ts";
 export {
   type AdminCommand,
   type GetFeatureOptions,
+  type IdentifyParameters,
   type LogPageRequest,
+  type SetFeatureOptions,
   abortCommand,
   getFeatureCommand,
   identifyBuffer,
@@ -17,6 +19,9 @@ export {
   setFeatureCommand,
 } from "./admin.ts";
 export { Association, type ControllerFacts } from "./association.ts";
+export { type AuthFailureKind, AuthenticationError } from "./auth/errors.ts";
+export type { AuthResult } from "./auth/host-exchange.ts";
+export type { AuthAlgorithms, Authentication, ResolvedAuthentication } from "./auth/options.ts";
 export type { CloseOptions, ClosePhase, CloseReport } from "./close.ts";
 export { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
 export { Controller, type RequestDone } from "./controller.ts";
@@ -27,6 +32,7 @@ export {
   discoverAll,
   entryAddress,
   readDiscoveryLog,
+  unprotected,
 } from "./discovery.ts";
 export {
   type AbortReason,
@@ -42,6 +48,7 @@ export {
   hostAborted,
   hostPathError,
 } from "./errors.ts";
+export { type IoCommand, sendIo } from "./io-command.ts";
 export { KeepAlive, type KeepAliveInput, type KeepAliveOutput } from "./keep-alive.ts";
 export {
   type Cell,
@@ -54,6 +61,20 @@ export {
   lifecycle,
   states,
 } from "./lifecycle.ts";
+export {
+  type NamespaceRequest,
+  attachNamespaceCommand,
+  copyCommand,
+  createNamespaceCommand,
+  deleteNamespaceCommand,
+  formatCommand,
+  reservationAcquireCommand,
+  reservationRegisterCommand,
+  reservationReleaseCommand,
+  reservationReportCommand,
+  sanitizeCommand,
+  selfTestCommand,
+} from "./management.ts";
 export {
   type NamespaceFacts,
   decodeNamespace,
@@ -68,6 +89,8 @@ export {
   closed,
   openController,
 } from "./open-controller.ts";
+export { checkNames, nearestName } from "./option-names.ts";
+export { type AddressScope, outOfScope, scopeOf } from "./referral-scope.ts";
 export type {
   ControllerOptions,
   FencePort,

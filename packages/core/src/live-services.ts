@@ -1,7 +1,14 @@
 // What runs while a controller is live: keep-alive, and requests for asynchronous events.
 // Read first: keep-alive.ts; Base 2.0 §5.2 "Asynchronous Event Request command", §3.9 "Keep Alive".
 
-import { type AsyncEvent, type Decoded, type NvmeofError, decodeAsyncEvent } from "@nvmeof/codec";
+import {
+  type AsyncEvent,
+  type Decoded,
+  type NvmeofError,
+  Status,
+  codeOf,
+  decodeAsyncEvent,
+} from "@nvmeof/codec";
 import type { Clock, Timer } from "@nvmeof/transport";
 import { asyncEventCommand, keepAliveCommand, sendAdmin } from "./admin.ts";
 import { KeepAliveError, NvmeStatusError } from "./errors.ts";
@@ -78,7 +85,9 @@ export class LiveServices {
     // Never out of room: the controller keeps slots of the admin queue back for itself.
     sendAdmin(this.#admin, keepAliveCommand(Infinity), Infinity, (error) => {
       if (this.#stopped === "stopped") return;
-      if (error === undefined) {
+      // Who asks for authentication is there; what follows from it is asked by the queue.
+      const wantsAuth = error?.status !== undefined && codeOf(error.status) === Status.AuthRequired;
+      if (error === undefined || wantsAuth) {
         machine.handle({ type: "acknowledged" }, this.#clock.nowMs());
         this.#watch();
       } else if (error instanceof NvmeStatusError) {

@@ -3,6 +3,7 @@
 
 import type { AsyncEvent, Decoded, NvmeofError } from "@nvmeof/codec";
 import type { Clock } from "@nvmeof/transport";
+import type { AuthResult } from "./auth/host-exchange.ts";
 import { guarded } from "./guard.ts";
 import type { Event, State } from "./lifecycle.ts";
 
@@ -19,6 +20,8 @@ export type ControllerEvent =
   /** Step 3 of a close: work moves to other paths, or the removal is announced. */
   | { readonly type: "closing"; readonly reason: NvmeofError | undefined }
   | { readonly type: "async-event"; readonly event: Decoded<typeof AsyncEvent> }
+  /** A queue was authenticated, when it was connected or again. */
+  | { readonly type: "authenticated"; readonly qid: number; readonly result: AuthResult }
   /** A command has passed its deadline; what follows is decided by `onTimeout`. */
   | {
       readonly type: "timeout";

@@ -11,6 +11,7 @@ import {
 } from "@nvmeof/codec";
 import {
   type AdminCommand,
+  type IdentifyParameters,
   type LogPageRequest,
   identifyBuffer,
   identifyCommand,
@@ -21,6 +22,7 @@ import type { ControllerFacts } from "./association.ts";
 import type { CloseOptions, CloseReport } from "./close.ts";
 import { Controller } from "./controller.ts";
 import { NvmeStatusError } from "./errors.ts";
+import { type IoCommand, sendIo } from "./io-command.ts";
 import {
   type NamespaceFacts,
   decodeNamespace,
@@ -75,11 +77,21 @@ export class ControllerHandle implements AsyncDisposable {
     });
   }
 
+  /**
+   * Sends a command to an I/O queue, once there is room; it is not sent again when the connection is
+   * lost. Rejects as {@link admin} does.
+   */
+  io(command: IoCommand): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      sendIo(this.controller, command, (error, dw0, dw1) => {
+        if (error === undefined) resolve({ dw0, dw1 });
+        else reject(error);
+      });
+    });
+  }
+
   /** Identify: 4,096 bytes of the structure that `cns` names. */
-  async identify(
-    cns: number,
-    parameters: { nsid?: number; csi?: number; cntid?: number } = {},
-  ): Promise<Uint8Array> {
+  async identify(cns: number, parameters: IdentifyParameters = {}): Promise<Uint8Array> {
     const data = identifyBuffer();
     await this.admin(identifyCommand(cns, data, parameters));
     return data;
@@ -152,6 +164,11 @@ export class ControllerHandle implements AsyncDisposable {
   /** Tears down and connects again. Resolves when it is live. */
   reset(): Promise<void> {
     return settled((done) => this.controller.reset(done));
+  }
+
+  /** Authenticates again, on all queues, while commands go on. What fails ends the connections. */
+  reauthenticate(): Promise<void> {
+    return settled((done) => this.controller.reauthenticate(done));
   }
 
   /** Ends the controller within its bound, whatever the peer does. Never rejects. */

@@ -3,6 +3,12 @@
 
 import { checkNqn, uuidBytes } from "@nvmeof/codec";
 import type { Clock, Transport } from "@nvmeof/transport";
+import {
+  type Authentication,
+  type ResolvedAuthentication,
+  resolveAuthentication,
+} from "./auth/options.ts";
+import { checkNames } from "./option-names.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { type ReconnectPolicy, checkReconnectPolicy } from "./reconnect.ts";
 
@@ -75,6 +81,11 @@ export interface ControllerOptions extends HostIdentity {
   readonly transferBytesMax?: number;
   /** Admin commands that may wait for room in the admin queue. Default 128. */
   readonly adminWaitingMax?: number;
+  /**
+   * DH-HMAC-CHAP: who the host is, and with `controllerKey` who the controller is. Default none, and
+   * then a controller that requires it is refused. `dhchap` of `@nvmeof/core/node` makes it.
+   */
+  readonly authentication?: Authentication | undefined;
   /** Default: nobody; then a lost controller connects again at once. */
   readonly fence?: FencePort;
   /** When to try again, to stop waiting and to give up: see {@link ReconnectPolicy}. */
@@ -84,8 +95,9 @@ export interface ControllerOptions extends HostIdentity {
 /** Options with every default filled in. */
 export type ResolvedOptions = Omit<
   Required<ControllerOptions>,
-  "transport" | "reconnect" | "fence"
+  "transport" | "reconnect" | "fence" | "authentication"
 > & {
+  readonly authentication: ResolvedAuthentication | undefined;
   readonly fence: FencePort | undefined;
   readonly transports: readonly Transport[];
   readonly reconnect: ReconnectPolicy;
@@ -121,6 +133,31 @@ function duration(options: Numbers, name: keyof Numbers, most: number): void {
   throw new RangeError(`${name} is ${value}; it must be a number of ms above 0`);
 }
 
+/** Every name, so that a new one does not compile before it is here. */
+const known: Readonly<Record<keyof ControllerOptions, true>> = {
+  transport: true,
+  clock: true,
+  random: true,
+  hostNqn: true,
+  hostId: true,
+  subsystemNqn: true,
+  ioQueues: true,
+  queueEntries: true,
+  adminQueueEntries: true,
+  keepAliveTimeoutMs: true,
+  connectTimeoutMs: true,
+  fabricsTimeoutMs: true,
+  ioTimeoutMs: true,
+  adminTimeoutMs: true,
+  onTimeout: true,
+  disableSqFlow: true,
+  transferBytesMax: true,
+  adminWaitingMax: true,
+  authentication: true,
+  fence: true,
+  reconnect: true,
+};
+
 /** What is given as undefined was not given. */
 const given = (options: object): Partial<ControllerOptions> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -131,12 +168,13 @@ const given = (options: object): Partial<ControllerOptions> =>
  * @throws RangeError, TypeError or NqnError for what cannot be right.
  */
 export function resolveOptions(options: ControllerOptions): ResolvedOptions {
+  checkNames(options, Object.keys(known), "option");
   const transports = [options.transport].flat() as readonly Transport[];
   if (transports.length === 0) throw new TypeError("no transport: give at least one");
   checkNqn(options.hostNqn);
   checkNqn(options.subsystemNqn);
   uuidBytes(options.hostId);
-  const { transport: _transport, reconnect, ...rest } = options;
+  const { transport: _transport, reconnect, authentication, ...rest } = options;
   const clock = options.clock ?? transports[0]!.clock;
   const resolved: ResolvedOptions = {
     clock,
@@ -156,6 +194,7 @@ export function resolveOptions(options: ControllerOptions): ResolvedOptions {
     fence: undefined,
     ...(given(rest) as HostIdentity & { subsystemNqn: string }),
     transports,
+    authentication: authentication && resolveAuthentication(authentication),
     reconnect: checkReconnectPolicy(reconnect ?? {}),
   };
   whole(resolved, "ioQueues", 0, 65_535);

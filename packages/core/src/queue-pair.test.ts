@@ -395,7 +395,7 @@ test("a caller that throws when it is settled harms neither the queue nor other 
 
 test("an idle queue arms no timer, and a busy one arms a single one", () => {
   const { clock, send } = opened({ depth: 100 });
-  clock.advance(10_000); // the controller's own, for the initialisation, has passed
+  clock.advance(30_000); // the controller's own, for the initialisation and its answer, have passed
   expect(clock.armed).toBe(0);
   for (let i = 0; i < 100; i++) send(`${i}`, 30_000);
   expect(clock.armed).toBe(1);

@@ -31,6 +31,8 @@ export const bringUpSteps = [
 ] as const;
 
 const laterSteps = [
+  "auth-send",
+  "auth-receive",
   "identify",
   "get-property",
   "set-property",
@@ -120,6 +122,8 @@ function fabricsStep(sqe: DataView): ScriptedStep {
     return ConnectCommand.qid.get(sqe) === 0 ? "connect" : "connect-io";
   const offset = PropertyGetCommand.ofst.get(sqe);
   if (fctype === Fctype.PropertyGet) return properties[offset] ?? "get-property";
+  if (fctype === Fctype.AuthenticationSend) return "auth-send";
+  if (fctype === Fctype.AuthenticationReceive) return "auth-receive";
   if (fctype === Fctype.PropertySet) return offset === Property.Cc ? "set-cc" : "set-property";
   return "other";
 }

@@ -95,6 +95,9 @@ const abort: Usual = ({ queues }, { association }, { sqe }) => {
 export const usual: Readonly<Record<ScriptedStep, Usual>> = {
   connect,
   "connect-io": connect,
+  // It knows nobody, unless it is told to.
+  "auth-send": () => refusal(Status.InvalidOpcode),
+  "auth-receive": () => refusal(Status.InvalidOpcode),
   "get-cap": property,
   "get-vs": property,
   "get-cc": property,
