@@ -73,6 +73,14 @@ export interface BlockIdentity {
   readonly eui64?: Uint8Array;
 }
 
+/** Blocks that are allocated, or not, all alike. */
+export interface BlockExtent {
+  /** Number of blocks, 1 or more. */
+  readonly blockCount: number;
+  /** False: the blocks take no room below, and read as zeroes. */
+  readonly isAllocated: boolean;
+}
+
 /** What happens to a device while it is open. */
 export type BlockDeviceEvent =
   | { readonly type: "resized"; readonly blockCount: number }
@@ -89,6 +97,11 @@ export interface BlockDevice {
   readonly limits: BlockLimits;
   readonly features: BlockFeatures;
   readonly identity: BlockIdentity;
+  /**
+   * What is known, without any I/O, of the beginning of a range of one block or more within the
+   * device: an extent of at most `blockCount` blocks. Undefined for devices that do not know.
+   */
+  readonly extentAt?: ((lba: number, blockCount: number) => BlockExtent) | undefined;
   /**
    * A channel of its own for each user that submits. Many may be open. When the device is closed, a
    * channel that refuses everything: there is one way to learn of it.

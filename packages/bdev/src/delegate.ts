@@ -5,6 +5,7 @@ import type {
   BlockChannel,
   BlockDevice,
   BlockDeviceEvent,
+  BlockExtent,
   BlockFeatures,
   BlockIdentity,
   BlockLimits,
@@ -35,6 +36,11 @@ export abstract class DelegatingDevice implements BlockDevice {
   }
   get identity(): BlockIdentity {
     return this.device.identity;
+  }
+
+  get extentAt(): ((lba: number, blockCount: number) => BlockExtent) | undefined {
+    const { device } = this;
+    return device.extentAt && ((lba, blockCount) => device.extentAt!(lba, blockCount));
   }
 
   abstract openChannel(): BlockChannel;

@@ -9,6 +9,7 @@ import { BlockError } from "./errors.ts";
 import type { RangeLock, RangeTicket } from "./range-lock.ts";
 import { CHANNEL_CLOSED, closedError } from "./request-check.ts";
 import type { SignalListeners } from "./signal-listeners.ts";
+import { firstPieceBlocks } from "./split.ts";
 
 /** What every call takes. */
 export interface CallOptions {
@@ -32,6 +33,8 @@ const NO_OPTIONS: WriteOptions = {};
 export interface DiskShared {
   readonly lock: RangeLock;
   readonly signals: SignalListeners;
+  /** The same device, with any size of request. */
+  readonly anySize: BlockDevice;
   /** Calls that may wait on one channel. */
   readonly queueMax: number;
   channelClosed(channel: DiskChannel): void;
@@ -46,6 +49,8 @@ export interface DiskShared {
  */
 export class DiskChannel implements AsyncDisposable {
   readonly #channel: BlockChannel;
+  /** For requests that are too large for the device; opened for the first of them. */
+  #splitter: BlockChannel | undefined;
   readonly #device: BlockDevice;
   readonly #shared: DiskShared;
   /** Places for calls: as many as there were at a time, and those of them that are free. */
@@ -61,7 +66,7 @@ export class DiskChannel implements AsyncDisposable {
   /** Set while a close waits for calls. */
   #ended: (() => void) | undefined;
 
-  /** Opened by `Disk`. `device` takes requests of any size. */
+  /** Opened by `Disk`. */
   constructor(device: BlockDevice, shared: DiskShared) {
     this.#channel = device.openChannel();
     this.#device = device;
@@ -226,6 +231,7 @@ export class DiskChannel implements AsyncDisposable {
     this.#closed ??= new Promise((resolve) => {
       this.#ended = () => {
         this.#channel.close();
+        this.#splitter?.close();
         this.#shared.channelClosed(this);
         resolve();
       };
@@ -299,7 +305,13 @@ export class DiskChannel implements AsyncDisposable {
   #submit(call: DiskCall): void {
     call.phase = CallPhase.Submitted;
     this.#submitted++;
-    this.#channel.submit(call.request, call.settle);
+    const { lba, blockCount } = call.request;
+    // What moves no data is no larger for more blocks, and is never split either.
+    const fits =
+      call.request.data === undefined ||
+      firstPieceBlocks(lba, blockCount, this.#device.limits) === blockCount;
+    const channel = fits ? this.#channel : (this.#splitter ??= this.#shared.anySize.openChannel());
+    channel.submit(call.request, call.settle);
   }
 
   readonly #over = (call: DiskCall, error: NvmeofError | undefined): void => {

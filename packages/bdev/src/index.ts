@@ -4,6 +4,7 @@ export {
   type BlockChannel,
   type BlockDevice,
   type BlockDeviceEvent,
+  type BlockExtent,
   type BlockFeatures,
   type BlockIdentity,
   type BlockLimits,

@@ -197,6 +197,19 @@ test("the reason of a close is told and repeated in every refusal", async () => 
   expect([channel.inflight, late.inflight]).toEqual([0, 0]);
 });
 
+test("extents are told as blocks: what was written is allocated, in chunks", () => {
+  const { device, run } = setup();
+  const perChunk = CHUNK / 512;
+  run(BlockOp.Write, perChunk + 3, 1, 1);
+  expect(device.extentAt?.(1, 4095)).toEqual({ blockCount: perChunk - 1, isAllocated: false });
+  expect(device.extentAt?.(perChunk, 4096 - perChunk)).toEqual({
+    blockCount: perChunk,
+    isAllocated: true,
+  });
+  run(BlockOp.Deallocate, perChunk, perChunk);
+  expect(device.extentAt?.(0, 4096)).toEqual({ blockCount: 4096, isAllocated: false });
+});
+
 test("features and identity are as given", () => {
   const identity = { uuid: "12345678-1234-1234-1234-123456789abc" };
   const { device } = setup({ identity, volatileCache: true, readOnly: true });

@@ -5,6 +5,7 @@ import { type NvmeofError, Status } from "@nvmeof/codec";
 import type { Clock } from "@nvmeof/transport";
 import {
   type BlockDevice,
+  type BlockExtent,
   type BlockIdentity,
   type BlockLimits,
   BlockOp,
@@ -96,6 +97,13 @@ class SparseMemoryDevice extends LocalDevice implements MemoryDevice {
       this.#bytes.clear(this.blockCount * this.blockBytes, before * this.blockBytes);
     }
   }
+
+  readonly extentAt = (lba: number, blockCount: number): BlockExtent => {
+    const { blockBytes } = this;
+    const start = lba * blockBytes;
+    const { end, isAllocated } = this.#bytes.extentAt(start, start + blockCount * blockBytes);
+    return { blockCount: (end - start) / blockBytes, isAllocated };
+  };
 
   execute(channel: LocalChannel, request: BlockRequest, settle: BlockSettle): void {
     const error = this.#perform(request);

@@ -41,8 +41,6 @@ export const openDisk = (device: BlockDevice, options: DiskOptions = {}): Disk =
  */
 export class Disk implements AsyncDisposable {
   readonly #device: BlockDevice;
-  /** The same device, with any size of request. */
-  readonly #splitting: BlockDevice;
   readonly #options: DiskOptions;
   readonly #shared: DiskShared;
   readonly #channels = new Set<DiskChannel>();
@@ -57,12 +55,12 @@ export class Disk implements AsyncDisposable {
       signals: new SignalListeners(),
       queueMax: options.queueMax ?? QUEUE_MAX,
       channelClosed: (channel) => this.#channels.delete(channel),
+      anySize: splitting(device, {
+        clock: microtasks,
+        transferBlocksMax: Number.MAX_SAFE_INTEGER,
+        inflightMax: device.limits.inflightMax,
+      }),
     };
-    this.#splitting = splitting(device, {
-      clock: microtasks,
-      transferBlocksMax: Number.MAX_SAFE_INTEGER,
-      inflightMax: device.limits.inflightMax,
-    });
   }
 
   get name(): string {
@@ -89,7 +87,7 @@ export class Disk implements AsyncDisposable {
 
   /** Opens a channel of its own: for users that shall not wait for each other. */
   openChannel(): DiskChannel {
-    const channel = new DiskChannel(this.#splitting, this.#shared);
+    const channel = new DiskChannel(this.#device, this.#shared);
     this.#channels.add(channel);
     // A closed disk gives closed channels, so that there is one way to learn of it.
     if (this.#closed !== undefined) void channel.close();

@@ -35,6 +35,28 @@ test("what is written takes whole chunks, wherever it lies", () => {
   expect(bytes.allocatedBytes).toBe(6 * CHUNK_BYTES);
 });
 
+test("extents say which bytes take room, over holes of any size", () => {
+  const bytes = new SparseBytes(plenty);
+  const far = CHUNK_BYTES * 1024 ** 2 * 3;
+  bytes.write(CHUNK_BYTES * 2, filled(CHUNK_BYTES + 1, 1));
+  bytes.write(far, filled(1, 1));
+  const all = far + CHUNK_BYTES * 2;
+  const extents: [number, boolean][] = [];
+  for (let at = 100; at < all;) {
+    const { end, isAllocated } = bytes.extentAt(at, all);
+    extents.push([end, isAllocated]);
+    at = end;
+  }
+  expect(extents).toEqual([
+    [CHUNK_BYTES * 2, false],
+    [CHUNK_BYTES * 4, true],
+    [far, false],
+    [far + CHUNK_BYTES, true],
+    [all, false],
+  ]);
+  expect(bytes.extentAt(0, 10)).toEqual({ end: 10, isAllocated: false });
+});
+
 describe("clearing", () => {
   test("frees chunks that lie within, zeroes parts of others, and adds none", () => {
     const bytes = new SparseBytes(plenty);

@@ -31,21 +31,39 @@ export class SparseBytes {
   /** Copies the bytes from `offset` on into `into`, as many as it holds. */
   read(offset: number, into: Uint8Array): void {
     for (let done = 0; done < into.length;) {
-      const at = (offset + done) % CHUNK_BYTES;
+      const index = Math.floor((offset + done) / CHUNK_BYTES);
+      // No remainder: of a number beyond 32 bits that is a call out of compiled code.
+      const at = offset + done - index * CHUNK_BYTES;
       const count = Math.min(into.length - done, CHUNK_BYTES - at);
-      const chunk = this.#find(Math.floor((offset + done) / CHUNK_BYTES));
+      const chunk = this.#find(index);
       if (chunk === undefined) into.fill(0, done, done + count);
       else into.set(count === CHUNK_BYTES ? chunk : chunk.subarray(at, at + count), done);
       done += count;
     }
   }
 
+  /**
+   * Where the bytes from `start` on stop being alike, at most `end`: all of them in chunks that take
+   * memory, or none.
+   */
+  extentAt(start: number, end: number): { readonly end: number; readonly isAllocated: boolean } {
+    let index = Math.floor(start / CHUNK_BYTES);
+    const isAllocated = this.#find(index) !== undefined;
+    const last = Math.ceil(end / CHUNK_BYTES);
+    for (index++; index < last;) {
+      if ((this.#find(index) !== undefined) !== isAllocated) break;
+      index = isAllocated ? index + 1 : Math.max(index + 1, this.#skipAbsent(index));
+    }
+    return { end: Math.min(end, index * CHUNK_BYTES), isAllocated };
+  }
+
   /** Writes `from` at `offset`. False when memory ran out: then a part of it may be written. */
   write(offset: number, from: Uint8Array): boolean {
     for (let done = 0; done < from.length;) {
-      const at = (offset + done) % CHUNK_BYTES;
+      const index = Math.floor((offset + done) / CHUNK_BYTES);
+      const at = offset + done - index * CHUNK_BYTES;
       const count = Math.min(from.length - done, CHUNK_BYTES - at);
-      const chunk = this.#findOrAdd(Math.floor((offset + done) / CHUNK_BYTES));
+      const chunk = this.#findOrAdd(index);
       if (chunk === undefined) return false;
       chunk.set(count === from.length ? from : from.subarray(done, done + count), at);
       done += count;
@@ -105,6 +123,15 @@ export class SparseBytes {
       if (end - index === FAN_OUT) branch[slot] = undefined;
       index = end;
     }
+  }
+
+  /** The first chunk from `index` on whose node is there: a hole may be as large as the device. */
+  #skipAbsent(index: number): number {
+    const branch = this.#root[Math.floor(index / (FAN_OUT * FAN_OUT))];
+    if (branch === undefined) return next(index, FAN_OUT * FAN_OUT);
+    return branch[Math.floor(index / FAN_OUT) % FAN_OUT] === undefined
+      ? next(index, FAN_OUT)
+      : index;
   }
 
   #find(index: number): Uint8Array | undefined {

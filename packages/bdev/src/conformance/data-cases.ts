@@ -120,6 +120,27 @@ const otherCases: readonly BlockDeviceCase[] = [
       sameBytes(got, subject.pattern(8, blockCount), "blocks written after they were deallocated");
     });
   }),
+  blockDeviceCase(
+    "says that blocks are not allocated only if they read as zeroes",
+    async (subject) => {
+      const { device } = subject;
+      if (!canWrite(subject) || device.extentAt === undefined) return;
+      const blockCount = subject.transferBlocks(4);
+      const data = subject.pattern(10, blockCount);
+      await subject.write(BASE, data);
+      for (let lba = BASE; lba < BASE + blockCount;) {
+        const left = BASE + blockCount - lba;
+        const extent = device.extentAt(lba, left);
+        check(extent.blockCount >= 1 && extent.blockCount <= left, "an extent within the range");
+        check(extent.isAllocated, "what was written is allocated");
+        lba += extent.blockCount;
+      }
+      const last = device.blockCount - 1;
+      if (device.extentAt(last, 1).isAllocated) return;
+      const zeroes = new Uint8Array(device.blockBytes);
+      sameBytes(await subject.read(last, 1), zeroes, "a block that is not allocated");
+    },
+  ),
   blockDeviceCase("compares, and says where data differs", async (subject) => {
     if (!canWrite(subject) || !subject.device.features.compare) return;
     const blockCount = subject.transferBlocks(2);

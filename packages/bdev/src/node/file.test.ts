@@ -299,7 +299,7 @@ describe("a disk that is not as it should be", () => {
     ["fdatasync", "EIO", BlockOp.Flush, "NVME_ERR_MEDIA", Status.WriteFault],
     ["fdatasync", "ENOSPC", BlockOp.Flush, "NVME_ERR_CAPACITY", Status.CapacityExceeded],
   ];
-  test.each(failures)("%s fails with %s", async (call, code, op, name, status) => {
+  test.each(failures)("F110: %s fails with %s", async (call, code, op, name, status) => {
     const { channel, disk } = open();
     disk.bytes.fill(1);
     disk.failures = { [call]: code };
@@ -327,7 +327,7 @@ describe("a disk that is not as it should be", () => {
     expect(error?.code).toBe("NVME_ERR_MEDIA");
   });
 
-  test("a sync that failed once fails for good: what it owed may be gone", async () => {
+  test("F110: a sync that failed once fails for good: what it owed may be gone", async () => {
     const { channel, disk, device } = open();
     disk.failures = { fdatasync: "EIO" };
     expect((await settled(channel, BlockOp.Flush, 0, 0))?.code).toBe("NVME_ERR_MEDIA");

@@ -3,7 +3,14 @@
 // §3.1.2.3 "Discovery Controller", "Referral".
 
 import { type DiscoveryEntry, type DiscoveryLog, NvmeofError, Subtype } from "@nvmeof/codec";
-import { type ControllerOptions, type HostIdentity, addressText, entryAddress } from "@nvmeof/core";
+import {
+  type ControllerOptions,
+  type HostIdentity,
+  addressText,
+  entryAddress,
+  outOfScope,
+  unprotected,
+} from "@nvmeof/core";
 import type { Clock, Transport } from "@nvmeof/transport";
 import { Observers } from "../observers.ts";
 import type { ControllerPath } from "./controller-path.ts";
@@ -17,6 +24,8 @@ export interface ReferralOptions {
   readonly depthMax?: number;
   /** Discovery controllers that are referred to and kept connected, at most. Default 16. */
   readonly controllersMax?: number;
+  /** Follow those to addresses of this machine or its link as well. Default false. */
+  readonly anywhere?: boolean;
 }
 
 /** What a service is made of. */
@@ -230,7 +239,7 @@ export class DiscoveryService implements AsyncDisposable {
   /** Some log has changed: follows what all of them say together. */
   #take(): void {
     const { records, referrals, ignored } = this.#find();
-    this.#follow(referrals);
+    this.#follow(referrals, ignored);
     for (const [address, error] of ignored) {
       if (!this.#ignored.has(address)) this.#tell({ type: "referral-ignored", address, error });
     }
@@ -249,7 +258,7 @@ export class DiscoveryService implements AsyncDisposable {
   }
 
   /** Asks those that are referred to, and nobody else any more. */
-  #follow(referrals: ReadonlyMap<string, DiscoveryEntry>): void {
+  #follow(referrals: ReadonlyMap<string, DiscoveryEntry>, ignored: Map<string, NvmeofError>): void {
     for (const [address, watch] of this.#referred) {
       if (referrals.has(address)) continue;
       this.#referred.delete(address);
@@ -261,6 +270,11 @@ export class DiscoveryService implements AsyncDisposable {
       if (this.#referred.has(address)) continue;
       const transport = this.#options.open(entry);
       if (transport === undefined) continue;
+      const refusal = unprotected(entry, transport) ?? this.#outOfScope(entry);
+      if (refusal !== undefined) {
+        ignored.set(address, refusal);
+        continue;
+      }
       const watch = this.#watch(address, transport);
       this.#referred.set(address, watch);
       this.#tell({ type: "referral-added", address });
@@ -269,14 +283,24 @@ export class DiscoveryService implements AsyncDisposable {
     }
   }
 
+  #outOfScope(entry: DiscoveryEntry): NvmeofError | undefined {
+    if (this.#bounds.anywhere) return undefined;
+    const [first] = [this.#options.transport].flat();
+    return outOfScope(first!.address, entry);
+  }
+
   #discover(entry: DiscoveryEntry): Discovered | undefined {
     const transport = this.#options.open(entry);
     if (transport === undefined) return undefined;
     const { hostNqn, hostId, controller } = this.#options;
     const { subnqn } = entry;
     const options = { ...controller, transport, hostNqn, hostId, subsystemNqn: subnqn };
+    const refusal = unprotected(entry, transport);
     return new Discovered(this.#clock, {
-      attach: (signal) => this.#groupOf(subnqn).attach(options, signal),
+      attach: (signal) =>
+        refusal === undefined
+          ? this.#groupOf(subnqn).attach(options, signal)
+          : Promise.reject(refusal),
       detach: async (path) => void (await this.#groups.get(subnqn)?.detach(path)),
       attached: (path) => this.#tell({ type: "attached", entry, path }),
       failed: (error, retryMs) => this.#tell({ type: "attach-failed", entry, error, retryMs }),
@@ -318,12 +342,13 @@ export class DiscoveryService implements AsyncDisposable {
 function checkBounds({
   depthMax = DEPTH_MAX,
   controllersMax = REFERRALS_MAX,
+  anywhere = false,
 }: ReferralOptions = {}): Required<ReferralOptions> {
   for (const [name, value] of Object.entries({ depthMax, controllersMax })) {
     if (Number.isInteger(value) && value >= 0) continue;
     throw new RangeError(`referrals.${name} is ${value}; it must be a whole number, 0 or more`);
   }
-  return { depthMax, controllersMax };
+  return { depthMax, controllersMax, anywhere };
 }
 
 const tooFar = (what: string, most: number): NvmeofError =>

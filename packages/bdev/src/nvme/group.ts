@@ -9,6 +9,7 @@ import {
   type CloseReport,
   type CommandResult,
   Controller,
+  type ControllerFacts,
   type ControllerOptions,
   type FencePort,
   type NamespaceFacts,
@@ -20,7 +21,7 @@ import { runGuarded } from "../observers.ts";
 import { ControllerPath, type ControllerPathEvents } from "./controller-path.ts";
 import type { DeviceEnd } from "./device-end.ts";
 import { checkFormat } from "./device-facts.ts";
-import { hasIdentity, identityDifference, identityOf } from "./identity.ts";
+import { type NamespaceIdentity, hasIdentity, identityDifference, identityOf } from "./identity.ts";
 import {
   type FenceLimits,
   type FenceReport,
@@ -88,6 +89,11 @@ export class NvmeGroup implements ControllerPathEvents {
       holding: (path, cntlid) => this.#tell(path.controller, { type: "fence", cntlid }),
       over: (path, report) => this.#tell(path.controller, { type: "fence-over", ...report }),
     });
+  }
+
+  /** What it was made with, its policy as it is now. */
+  get options(): GroupOptions {
+    return { ...this.#options, policy: this.#policy };
   }
 
   get controllers(): readonly ControllerPath[] {
@@ -208,7 +214,7 @@ export class NvmeGroup implements ControllerPathEvents {
       known.facts = facts;
       return;
     }
-    const changed = differenceTo(device, facts);
+    const changed = differenceTo(device, facts, identityOf(facts));
     if (changed === undefined) {
       known.verified(facts);
       device.factsChanged();
@@ -291,16 +297,41 @@ export class NvmeGroup implements ControllerPathEvents {
     );
   }
 
-  /** Two controllers of one subsystem have two IDs, or they are not of one subsystem. */
+  /** Two controllers of one subsystem have two IDs and one serial number, or are not of one. */
   #checkController(path: ControllerPath): void {
-    const idOf = ({ controller }: ControllerPath): number | undefined =>
-      controller.state === "live" ? controller.facts?.cntlid : undefined;
-    const id = idOf(path);
-    const twin = this.controllers.find((other) => other !== path && idOf(other) === id);
-    if (id === undefined || twin === undefined) return;
-    throw new NvmeofError("NVME_ERR_DUPLICATE", `${this.name} has a controller ${id} already`, {
-      hint: "Two targets claim to be one subsystem; check their configuration.",
-    });
+    const factsOf = ({ controller }: ControllerPath): ControllerFacts | undefined =>
+      controller.state === "live" ? controller.facts : undefined;
+    const facts = factsOf(path);
+    if (facts === undefined) return;
+    const hint = "Two targets claim to be one subsystem; check their configuration.";
+    const { cntlid } = facts;
+    const { sn } = facts.identify;
+    for (const other of this.controllers) {
+      const known = other === path ? undefined : factsOf(other);
+      if (known === undefined) continue;
+      if (known.cntlid === cntlid) {
+        const message = `${this.name} has a controller ${cntlid} already`;
+        throw new NvmeofError("NVME_ERR_DUPLICATE", message, { hint });
+      }
+      if (known.identify.sn === sn) continue;
+      const message = `${this.name} has serial number "${known.identify.sn}"`;
+      const here = `the controller says serial number "${sn}"`;
+      throw new NvmeofError("NVME_ERR_GROUP_MISMATCH", `${here}, ${message}`, { hint });
+    }
+  }
+
+  /**
+   * The device that a namespace is. Without any identity namespaces are told apart by their NSID alone,
+   * within one controller.
+   */
+  #deviceOf(facts: NamespaceFacts): MultipathDevice | undefined {
+    // Once, and not for each device: there may be a thousand of them.
+    const identity = identityOf(facts);
+    if (!hasIdentity(identity)) return undefined;
+    for (const device of this.#devices) {
+      if (differenceTo(device, facts, identity) === undefined) return device;
+    }
+    return undefined;
   }
 
   #add(path: ControllerPath, facts: NamespaceFacts): void {
@@ -314,7 +345,7 @@ export class NvmeGroup implements ControllerPathEvents {
       refuse((error as Error).message);
       return;
     }
-    const device = this.devices.find((other) => isSame(other, facts));
+    const device = this.#deviceOf(facts);
     if (device === undefined && this.devices.some((other) => other.nsid === nsid)) {
       if (!this.#refused.has(nsid)) this.#refused.set(nsid, new Set());
       this.#refused.get(nsid)!.add(path);
@@ -381,13 +412,11 @@ const settled = (start: (done: RequestDone) => void): Promise<void> =>
   });
 
 /** Sizes of blocks decide as well: data of another shape is other data. */
-function differenceTo(device: MultipathDevice, facts: NamespaceFacts): string | undefined {
-  if (facts.format.blockBytes !== device.blockBytes) return "block size";
-  return identityDifference(device.namespaceIdentity, identityOf(facts));
-}
-
-/** Without any identity namespaces are told apart by their NSID alone, within one controller. */
-function isSame(device: MultipathDevice, facts: NamespaceFacts): boolean {
-  if (!hasIdentity(identityOf(facts))) return false;
-  return differenceTo(device, facts) === undefined;
+function differenceTo(
+  device: MultipathDevice,
+  { format }: NamespaceFacts,
+  identity: NamespaceIdentity,
+): string | undefined {
+  if (format.blockBytes !== device.blockBytes) return "block size";
+  return identityDifference(device.namespaceIdentity, identity);
 }

@@ -10,6 +10,10 @@ import {
 } from "@nvmeof/core";
 import type { Transport } from "@nvmeof/transport";
 import type { BlockDevice } from "../block-device.ts";
+import { closedError } from "../request-check.ts";
+import type { WorkerCloseReport } from "../shared/attached-worker.ts";
+import { type ShareOptions, SharedNamespace } from "../shared/shared-namespace.ts";
+import { mergedReport } from "./close-report.ts";
 import type { ControllerPath } from "./controller-path.ts";
 import { checkFormat } from "./device-facts.ts";
 import { type GroupOptions, NvmeGroup } from "./group.ts";
@@ -24,6 +28,12 @@ export interface ConnectOptions extends ControllerOptions, Omit<GroupOptions, "n
   readonly signal?: AbortSignal;
 }
 
+/** What the close of a host did. */
+export interface HostCloseReport extends CloseReport {
+  /** Workers that namespaces were shared with. */
+  readonly workers: readonly WorkerCloseReport[];
+}
+
 /** A connected subsystem. Closing it closes its namespaces, within the bound of the close. */
 export class NvmeHost implements AsyncDisposable {
   /** The controllers and the devices that their namespaces are merged into. */
@@ -31,7 +41,8 @@ export class NvmeHost implements AsyncDisposable {
   /** The first controller, for everything that is not block I/O. */
   readonly controller: ControllerHandle;
   readonly #options: ControllerOptions;
-  #closed: Promise<CloseReport> | undefined;
+  #shared: SharedNamespace<unknown>[] = [];
+  #closed: Promise<HostCloseReport> | undefined;
 
   constructor(group: NvmeGroup, first: ControllerPath, options: ControllerOptions) {
     this.group = group;
@@ -66,34 +77,38 @@ export class NvmeHost implements AsyncDisposable {
     return this.group.attach({ ...this.#options, transport }, signal);
   }
 
-  /** Ends everything, whatever the peers do and whoever holds a handle. Never rejects. */
-  close(options: CloseOptions = {}): Promise<CloseReport> {
-    this.#closed ??= this.group.close(options).then((reports) => merged(reports));
+  /**
+   * Lends a namespace to workers. What is shared ends with the host; it may be ended before.
+   *
+   * @throws RangeError, NvmeofError or UnsupportedError, as the constructor of {@link SharedNamespace}.
+   */
+  share<Port>(nsid: number, options: ShareOptions<Port>): SharedNamespace<Port> {
+    if (this.#closed !== undefined) throw closedError(this.group.name, "its user closed it");
+    const shared = new SharedNamespace(this.group, nsid, options);
+    this.#shared = [...this.#shared.filter(({ phase }) => phase !== "closed"), shared];
+    return shared;
+  }
+
+  /** Ends everything, whatever the peers do, and workers, and whoever holds a handle. Never rejects. */
+  close(options: CloseOptions = {}): Promise<HostCloseReport> {
+    this.#closed ??= this.#close(options);
     return this.#closed;
+  }
+
+  async #close(options: CloseOptions): Promise<HostCloseReport> {
+    const lent = this.#shared.filter(({ phase }) => phase !== "closed");
+    const [reports, shared] = await Promise.all([
+      this.group.close(options),
+      Promise.all(lent.map((each) => each.close(options))),
+    ]);
+    const report = mergedReport(reports);
+    const totalMs = Math.max(report.totalMs, ...shared.map((each) => each.totalMs));
+    return { ...report, totalMs, workers: shared.flatMap(({ workers }) => workers) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** One report for closes that ran side by side: the longest of each phase, the sum of what ended. */
-function merged(reports: readonly CloseReport[]): CloseReport {
-  const phasesMs: Record<string, number> = {};
-  for (const report of reports) {
-    for (const [phase, ms] of Object.entries(report.phasesMs)) {
-      phasesMs[phase] = Math.max(phasesMs[phase] ?? 0, ms);
-    }
-  }
-  const shutdowns = new Set(reports.map(({ shutdown }) => shutdown));
-  return {
-    reason: reports.find(({ reason }) => reason !== undefined)?.reason,
-    phasesMs,
-    totalMs: Math.max(0, ...reports.map(({ totalMs }) => totalMs)),
-    abortedCommands: reports.reduce((sum, report) => sum + report.abortedCommands, 0),
-    shutdown: shutdowns.size === 1 ? reports[0]!.shutdown : "unanswered",
-    openHandles: reports.flatMap(({ openHandles }) => openHandles),
-  };
 }
 
 /**
@@ -106,12 +121,13 @@ function merged(reports: readonly CloseReport[]): CloseReport {
  * @throws RangeError, TypeError or NqnError for options that cannot be right.
  */
 export async function connect(options: ConnectOptions): Promise<NvmeHost> {
-  const { name = "nvme0", policy, retry, fencing, signal, ...controller } = options;
+  const { name = "nvme0", policy, retry, fencing, fenceLimits, signal, ...controller } = options;
   const group = new NvmeGroup({
     name,
     ...(policy === undefined ? {} : { policy }),
     ...(retry === undefined ? {} : { retry }),
     ...(fencing === undefined ? {} : { fencing }),
+    ...(fenceLimits === undefined ? {} : { fenceLimits }),
   });
   const first = await group.attach(controller, signal);
   return new NvmeHost(group, first, controller);

@@ -17,7 +17,7 @@ export {
   type ReferralOptions,
 } from "./discovery-service.ts";
 export { type GroupEvent, type GroupOptions, NvmeGroup } from "./group.ts";
-export { type ConnectOptions, NvmeHost, connect } from "./host.ts";
+export { type ConnectOptions, type HostCloseReport, NvmeHost, connect } from "./host.ts";
 export {
   type NamespaceIdentity,
   identityDifference,
@@ -46,3 +46,29 @@ export {
   decideRetry,
   defaultRetryLimits,
 } from "./retry.ts";
+// A namespace that threads share; the threads of Node are in @nvmeof/bdev/node.
+export type { WorkerCloseReport, WorkerView } from "../shared/attached-worker.ts";
+export { type ErrorData, errorData, errorOf } from "../shared/error-data.ts";
+export { WorkerError, type WorkerFailure } from "../shared/errors.ts";
+export { MemoryLink } from "../shared/memory-link.ts";
+export type { MessageHandler, MessageLink } from "../shared/message-link.ts";
+export type { WorkerController, WorkerStatus } from "../shared/messages.ts";
+export {
+  type AskOptions,
+  type Channel,
+  type HandleOptions,
+  type ShareLimits,
+  type ShareOptions,
+  type SharedCloseReport,
+  type SharedHandle,
+  SharedNamespace,
+  type WorkerAnswer,
+} from "../shared/shared-namespace.ts";
+export type { ControllerRecipe, Whereabouts } from "../shared/whereabouts.ts";
+export {
+  type OpenSharedOptions,
+  WorkerDevice,
+  type WorkerPorts,
+  openSharedOver,
+} from "../shared/worker-device.ts";
+export type { WorkerEnd, WorkerState } from "../shared/worker-states.ts";

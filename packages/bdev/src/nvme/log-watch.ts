@@ -21,6 +21,7 @@ import {
   addressText,
   entryAddress,
   readDiscoveryLog,
+  unprotected,
 } from "@nvmeof/core";
 import type { Clock, Timer, Transport } from "@nvmeof/transport";
 
@@ -209,6 +210,7 @@ export class LogWatch {
     const transport = this.#options.open(entry);
     // What it is called there may differ from what the log calls it.
     if (transport === undefined || known.includes(addressText(transport.address))) return;
+    if (unprotected(entry, transport) !== undefined) return;
     controller.addTransport(transport);
   }
 }

@@ -112,6 +112,8 @@ const repeatable: ReadonlySet<number> = new Set([
   Status.CommandInterrupted,
   Status.TransientTransport,
   Status.AdminMediaNotReady,
+  // The controller wants to know anew who the host is, which core sees to meanwhile.
+  Status.AuthRequired,
   Status.NamespaceNotReady,
   Status.WriteFault,
   Status.UnrecoveredReadError,
