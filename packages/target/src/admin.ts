@@ -5,6 +5,7 @@ import {
   AbortCommand,
   AdminOpcode,
   Fctype,
+  IDENTIFY_BYTES,
   OPC_FABRICS,
   SetFeaturesCommand,
   Sqe,
@@ -17,6 +18,7 @@ import { final } from "./errors.ts";
 import { type FeatureAnswer, featureDataBytes, getFeatures, setFeatures } from "./features.ts";
 import { identify } from "./identify.ts";
 import { getLogPage } from "./log.ts";
+import { attachNamespace } from "./namespace-management.ts";
 import { adminOpcodesOf } from "./opcodes.ts";
 import { getProperty, setProperty } from "./property.ts";
 import type { Queue, QueueRole } from "./queue.ts";
@@ -35,6 +37,8 @@ export class AdminRole implements QueueRole {
   readonly #queue: Queue;
   readonly #controller: Controller;
   readonly #dataIn: DataIn;
+  /** Commands that are answered when something is done that takes its time. */
+  #late = 0;
 
   constructor(queue: Queue, controller: Controller) {
     this.#queue = queue;
@@ -44,7 +48,7 @@ export class AdminRole implements QueueRole {
 
   /** All others are answered before the next one is looked at. */
   get inflight(): number {
-    return this.#dataIn.count;
+    return this.#dataIn.count + this.#late;
   }
 
   command(tag: number): void {
@@ -88,6 +92,14 @@ export class AdminRole implements QueueRole {
       case Fctype.Disconnect:
         this.#refuse(tag, final(Status.DisconnectInvalidQueueType));
         break;
+      case Fctype.AuthenticationSend:
+      case Fctype.AuthenticationReceive: {
+        // Again; the first time it does not come here.
+        const { auth } = this.#queue;
+        if (auth === undefined) this.#refuse(tag, invalidOpcode);
+        else auth.begin(tag);
+        break;
+      }
       default:
         this.#refuse(tag, invalidOpcode);
     }
@@ -121,6 +133,21 @@ export class AdminRole implements QueueRole {
       case AdminOpcode.CrossControllerReset:
         this.#resetOther(tag, sqe, transferBytes);
         break;
+      case AdminOpcode.NamespaceManagement:
+        this.#withData(tag, transferBytes, (data) => this.#manage(tag, sqe, data));
+        break;
+      case AdminOpcode.NamespaceAttachment:
+        this.#withData(tag, transferBytes, (data) => this.#attach(tag, sqe, data));
+        break;
+      case AdminOpcode.FormatNvm:
+        this.#format(tag, sqe);
+        break;
+      case AdminOpcode.Sanitize:
+        this.#finish(tag, controller.subsystem.erasure.sanitize(sqe));
+        break;
+      case AdminOpcode.DeviceSelfTest:
+        this.#finish(tag, controller.subsystem.selfTests.command(controller, sqe));
+        break;
       default:
         this.#abort(tag, sqe);
     }
@@ -134,6 +161,38 @@ export class AdminRole implements QueueRole {
     const { status, dw0 } = crossControllerReset(this.#controller, sqe);
     if (status !== 0) this.#refuse(tag, status);
     else this.#queue.answer(tag, 0, dw0);
+  }
+
+  #withData(tag: number, transferBytes: number, take: (data?: Uint8Array) => void): void {
+    if (transferBytes === 0) take();
+    else if (transferBytes !== IDENTIFY_BYTES)
+      this.#refuse(tag, final(Status.SglDataLengthInvalid));
+    else this.#dataIn.get(tag, take);
+  }
+
+  #manage(tag: number, sqe: DataView, data: Uint8Array | undefined): void {
+    this.#late++;
+    this.#controller.subsystem.manager!.manage(sqe, data, ({ status, dw0 }) => {
+      this.#late--;
+      if (status !== 0) this.#refuse(tag, status);
+      else this.#queue.answer(tag, 0, dw0);
+    });
+  }
+
+  #attach(tag: number, sqe: DataView, data: Uint8Array | undefined): void {
+    if (data === undefined) this.#refuse(tag, final(Status.SglDataLengthInvalid));
+    else this.#finish(tag, attachNamespace(this.#controller.subsystem, sqe, data).status);
+  }
+
+  #format(tag: number, sqe: DataView): void {
+    this.#late++;
+    const controller = this.#controller;
+    const answer = (status: number): void => {
+      this.#late--;
+      this.#finish(tag, status);
+    };
+    const refusal = controller.subsystem.erasure.format(controller, sqe, answer);
+    if (refusal !== 0) answer(refusal);
   }
 
   #abort(tag: number, sqe: DataView): void {
@@ -204,7 +263,8 @@ export class AdminRole implements QueueRole {
   }
 
   #refuse(tag: number, status: number): void {
-    const { link, port } = this.#queue;
+    const { context, link, port } = this.#queue;
+    context.counting.refused(link, tag, status);
     this.#controller.errors.note(0, link.sqe(tag), status, port.trtype);
     this.#queue.answer(tag, status);
   }

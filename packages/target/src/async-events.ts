@@ -2,6 +2,7 @@
 // Read first: Base 2.0 §5.2 "Asynchronous Event Request command"; §5.27.1.8 for the host's mask.
 
 import {
+  AsyncCommandSetInfo,
   AsyncEvent,
   AsyncEventBit,
   AsyncEventType,
@@ -12,12 +13,19 @@ import {
 } from "@nvmeof/codec";
 import { final } from "./errors.ts";
 
-/** Events that our controllers have: all of them notices, each with a log that says more. */
-export const Notice = { Namespace: 0, Ana: 1, Discovery: 2, CrossControllerReset: 3 } as const;
+/** Events that our controllers have, each with a log that says more. */
+export const Notice = {
+  Namespace: 0,
+  Ana: 1,
+  Discovery: 2,
+  CrossControllerReset: 3,
+  Reservation: 4,
+  Sanitize: 5,
+} as const;
 export type Notice = (typeof Notice)[keyof typeof Notice];
 
 interface NoticeKind {
-  /** Bit of OAES, and of the host's configuration. */
+  /** Bit of OAES, and of the host's configuration; 0 where the host need not ask for it. */
   readonly bit: number;
   readonly lid: number;
   readonly dw0: number;
@@ -27,6 +35,13 @@ const notice = (bit: number, aei: number, lid: number): NoticeKind => ({
   bit,
   lid,
   dw0: encodeDword(AsyncEvent, { aet: AsyncEventType.Notice, aei, lid }),
+});
+
+/** Events of the I/O command set: a host masks them in ways of their own, or not at all. */
+const ofCommandSet = (aei: number, lid: number): NoticeKind => ({
+  bit: 0,
+  lid,
+  dw0: encodeDword(AsyncEvent, { aet: AsyncEventType.CommandSet, aei, lid }),
 });
 
 const kinds: Readonly<Record<Notice, NoticeKind>> = {
@@ -46,6 +61,11 @@ const kinds: Readonly<Record<Notice, NoticeKind>> = {
     AsyncNoticeInfo.CcrCompleted,
     Lid.CrossControllerReset,
   ),
+  [Notice.Reservation]: ofCommandSet(
+    AsyncCommandSetInfo.ReservationLogAvailable,
+    Lid.ReservationNotification,
+  ),
+  [Notice.Sanitize]: ofCommandSet(AsyncCommandSetInfo.SanitizeCompleted, Lid.SanitizeStatus),
 };
 
 const all = Object.values(Notice);
@@ -127,7 +147,8 @@ export class AsyncEvents {
   }
 
   #wanted(kind: Notice): boolean {
-    return (this.#configuration & kinds[kind].bit) !== 0;
+    const { bit } = kinds[kind];
+    return bit === 0 || (this.#configuration & bit) !== 0;
   }
 
   #tell(): void {

@@ -5,6 +5,8 @@
 import type { Clock } from "@nvmeof/transport";
 
 const BUFFER_BYTES_MIN_LOG2 = 12;
+/** The largest power of two that is a small integer; no transfer is as large. */
+const BUFFER_BYTES_MAX = 2 ** 30;
 
 /** What one connection has on loan. */
 export class BufferAccount {
@@ -57,8 +59,16 @@ export class BufferPool {
   readonly #idle: Loan[][] = [];
   #waiting: (() => void)[] = [];
   #wake: "idle" | "coming" = "idle";
+  readonly #refused: (limit: "connectionBufferBytesMax" | "bufferBytesMax") => void;
 
-  constructor(clock: Clock, bytesMax: number, idleBytesMax: number) {
+  /** @param refused is told when a budget is spent: a connection's, or that of all. */
+  constructor(
+    clock: Clock,
+    bytesMax: number,
+    idleBytesMax: number,
+    refused: (limit: "connectionBufferBytesMax" | "bufferBytesMax") => void = () => {},
+  ) {
+    this.#refused = refused;
     this.#clock = clock;
     this.#bytesMax = bytesMax;
     this.#idleBytesMax = idleBytesMax;
@@ -66,10 +76,15 @@ export class BufferPool {
 
   /** A buffer of at least `bytes`; `undefined` where the budget is spent: see {@link whenFreed}. */
   take(bytes: number, account: BufferAccount): Loan | undefined {
+    if (bytes > BUFFER_BYTES_MAX) throw new RangeError(`no buffer has ${bytes} bytes`);
     const log2 = Math.max(BUFFER_BYTES_MIN_LOG2, 32 - Math.clz32(bytes - 1));
-    const size = 2 ** log2;
-    if (account.bytes + size > account.bytesMax) return undefined;
-    if (this.loanBytes + size > this.#bytesMax) return undefined;
+    // No power: that is a call out of compiled code.
+    const size = 1 << log2;
+    const isOver = account.bytes + size > account.bytesMax;
+    if (isOver || this.loanBytes + size > this.#bytesMax) {
+      this.#refused(isOver ? "connectionBufferBytesMax" : "bufferBytesMax");
+      return undefined;
+    }
     let loan = this.#idle[log2]?.pop();
     if (loan === undefined) loan = new Loan(size, this.#sent);
     else this.#idleBytes -= size;

@@ -105,7 +105,7 @@ describe("[K4] a queue that cannot be is refused, and the answer names the field
     expect(tryConnect(served(), options)).toMatchObject(answer);
   });
 
-  test("a QID beyond those granted, and one in use", () => {
+  test("[F93] a QID beyond those granted, and one in use: that one is not disturbed", () => {
     const world = served();
     const controller = world.connect();
     const twoQueues = encoded(Sqe, { opc: AdminOpcode.SetFeatures, cdw10: 7, cdw11: 0x1_0001 });
@@ -177,7 +177,7 @@ test.each([0, 1, 0xfffe])("[K8] CNTLID %d on an admin queue is refused", (cntlid
   expect(tryConnect(served(), { cntlid })).toMatchObject(invalidAt("data", 16));
 });
 
-describe("[K9] an I/O queue goes to an enabled controller of the same host, and to no other", () => {
+describe("[K9] [F93] an I/O queue goes to an enabled controller of the same host, and to no other", () => {
   const refusals: [string, (world: World) => ConnectOptions][] = [
     ["a CNTLID that never was", () => ({ cntlid: 77 })],
     ["the dynamic CNTLID", () => ({ cntlid: 0xffff })],

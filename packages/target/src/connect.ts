@@ -4,6 +4,7 @@
 
 import {
   CNTLID_DYNAMIC,
+  ConnectResult,
   ConnectCommand,
   ConnectData,
   ConnectInvalidParameter,
@@ -18,12 +19,16 @@ import {
 } from "@nvmeof/codec";
 import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
 import { AdminRole } from "./admin.ts";
+import type { Admission } from "./auth/allowed-hosts.ts";
+import { AuthRole } from "./auth/auth-role.ts";
 import { Controller } from "./controller.ts";
+import type { MetLimit } from "./counters.ts";
 import { DataIn } from "./data-in.ts";
 import { final } from "./errors.ts";
 import { type HostIdentity, sameBytes, sameHost } from "./host-identity.ts";
 import { IoRole } from "./io.ts";
 import type { TargetLimits } from "./limits.ts";
+import { unprovenBecause } from "./proven-host.ts";
 import type { Queue, QueueRole } from "./queue.ts";
 import type { Subsystem } from "./subsystem.ts";
 
@@ -32,6 +37,8 @@ interface Refusal {
   readonly status: number;
   readonly dw0: number;
   readonly message: string;
+  /** The bound that was met. */
+  readonly limit?: MetLimit | undefined;
 }
 
 /** What a host asks for. */
@@ -43,15 +50,27 @@ interface Request {
   readonly cntlid: number;
   readonly host: HostIdentity;
   readonly subsystem: Subsystem;
+  readonly admission: Exclude<Admission, "refused">;
 }
 
-const refuse = (status: number, message: string): Refusal => ({ status, dw0: 0, message });
+const refuse = (status: number, message: string, limit?: MetLimit): Refusal => ({
+  status,
+  dw0: 0,
+  message,
+  limit,
+});
 
 /** Connect Invalid Parameters, with the place: in the SQE, or in the data. */
-const invalid = (place: "sqe" | "data", ipo: number, message: string): Refusal => ({
+const invalid = (
+  place: "sqe" | "data",
+  ipo: number,
+  message: string,
+  limit?: MetLimit,
+): Refusal => ({
   status: final(Status.ConnectInvalidParameters),
   dw0: encodeDword(ConnectInvalidParameter, { ipo, iattr: place === "data" ? 1 : 0 }),
   message,
+  limit,
 });
 
 const isRefusal = (value: object): value is Refusal => "status" in value;
@@ -107,11 +126,26 @@ export class ConnectRole implements QueueRole {
 
   #data(tag: number, sqe: DataView, data: Uint8Array): void {
     const request = readData(sqe, data, this.#find, this.#queue.context.hostIdCheck);
-    const refusal = isRefusal(request) ? request : this.#connect(tag, request);
+    const refusal = isRefusal(request)
+      ? request
+      : (this.#unproven(request) ?? this.#connect(tag, request));
     if (refusal !== undefined) this.#refuse(tag, refusal);
   }
 
+  /** [S4] The connection may have proven another host, or be for another subsystem. */
+  #unproven({ host, subsystem }: Request): Refusal | undefined {
+    const { proven } = this.#queue.link;
+    const names = { hostNqn: host.nqn, subsystemNqn: subsystem.nqn };
+    const message = unprovenBecause(proven, names, subsystem.secureChannel);
+    return message === undefined ? undefined : refuse(final(Status.ConnectInvalidHost), message);
+  }
+
   #connect(tag: number, request: Request): Refusal | undefined {
+    const { context, link } = this.#queue;
+    if (request.admission === "proof" && context.auth!.isBarred(link.remote)) {
+      const message = "hosts at this address failed to authenticate too often";
+      return refuse(Status.ConnectControllerBusy, message, "authenticationFailuresMax");
+    }
     return request.qid === 0 ? this.#connectAdmin(tag, request) : this.#connectIo(tag, request);
   }
 
@@ -126,19 +160,26 @@ export class ConnectRole implements QueueRole {
         `CNTLID ${request.cntlid} on an admin queue`,
       );
     }
-    const ofHost = [...subsystem.controllers.values()].filter((each) => each.host.nqn === host.nqn);
+    // Who has yet to prove that he is this host does not keep it out.
+    const ofHost = [...subsystem.controllers.values()].filter(
+      (each) => each.host.nqn === host.nqn && each.standing !== "pending",
+    );
     const full = ofHost.length >= limits.controllersPerHostMax;
     const cntlid = full ? undefined : subsystem.takeCntlid();
     if (cntlid === undefined) {
       // [K13] It may come again later.
-      return refuse(Status.ConnectControllerBusy, `${subsystem.nqn} has no controller to spare`);
+      const message = `${subsystem.nqn} has no controller to spare`;
+      const limit = full ? "controllersPerHostMax" : "controllersMax";
+      return refuse(Status.ConnectControllerBusy, message, limit);
     }
     const controller = new Controller(this.#queue, subsystem, cntlid, host);
     const askedMs = request.keepAliveTimeoutMs;
     const isUnwatched = askedMs === 0 && subsystem.kind === "discovery";
     controller.keepAlive.start(isUnwatched ? limits.discoveryKeepAliveTimeoutMs : askedMs);
+    if (request.admission === "proof") controller.standing = "pending";
     subsystem.admit(controller);
-    this.#serve(tag, request, new AdminRole(this.#queue, controller), cntlid);
+    const role = new AdminRole(this.#queue, controller);
+    this.#serve(tag, request, controller, role, () => undefined);
     return undefined;
   }
 
@@ -159,27 +200,61 @@ export class ConnectRole implements QueueRole {
     }
     if (controller.hasQueue(qid)) return invalid("sqe", qidAt, `QID ${qid} is in use`);
     const role = new IoRole(this.#queue, controller, qid, request.queueDepth);
-    controller.attach(qid, this.#queue, role);
-    this.#serve(tag, request, role, controller.cntlid);
+    const { incarnation } = controller;
+    this.#serve(tag, request, controller, role, () => {
+      // Asked once more: where a proof was waited for, much may have changed.
+      if (!controller.isReady || controller.incarnation !== incarnation)
+        return "another controller";
+      if (controller.hasQueue(qid)) return `QID ${qid} is in use`;
+      controller.attach(qid, this.#queue, role);
+      return undefined;
+    });
     return undefined;
   }
 
-  #serve(tag: number, request: Request, role: QueueRole, cntlid: number): void {
-    const { queueDepth, flowControl } = request;
-    const { link, context } = this.#queue;
+  /** @param attach makes the queue one of its controller; says why it cannot be any more. */
+  #serve(
+    tag: number,
+    request: Request,
+    controller: Controller,
+    role: QueueRole,
+    attach: () => string | undefined,
+  ): void {
+    const { qid, queueDepth, flowControl, admission } = request;
+    const queue = this.#queue;
+    const { link, context } = queue;
+    const { cntlid } = controller;
     link.configure(queueDepth, flowControl, capsuleBytes(request, context.limits));
-    this.#queue.become(role);
-    this.#queue.answer(tag, 0, cntlid);
+    if (admission === "free") {
+      attach();
+      queue.become(role);
+      queue.answer(tag, 0, cntlid);
+      return;
+    }
+    const admit = (): string | undefined => {
+      const why = attach();
+      if (why === undefined) controller.proven(auth);
+      return why;
+    };
+    const options = { watch: context.auth!, queue, controller, qid, role, admit };
+    const auth: AuthRole = new AuthRole(options);
+    queue.auth = auth;
+    queue.become(auth);
+    queue.answer(tag, 0, encodeDword(ConnectResult, { cntlid, atr: 1 }));
   }
 
-  #refuse(tag: number, { status, dw0, message }: Refusal): void {
+  #refuse(tag: number, { status, dw0, message, limit }: Refusal): void {
     if (this.#connecting === tag) this.#connecting = undefined;
     const { context, link } = this.#queue;
-    context.observers.tell({ type: "connect-refused", remote: link.remote, status, message });
+    const { remote } = link;
+    if (limit !== undefined) context.counting.count(limit);
+    context.observers.tell({ type: "connect-refused", remote, status, message, limit });
     this.#queue.answer(tag, status, dw0);
     this.#refusals++;
     // [K1] Whoever does not get it right by now does not mean to.
-    if (this.#refusals >= context.limits.refusedCommandsMax) this.#queue.end("orderly", message);
+    if (this.#refusals >= context.limits.refusedCommandsMax) {
+      this.#queue.end("orderly", message, "refusedCommandsMax");
+    }
   }
 }
 
@@ -203,16 +278,19 @@ function checkCommand(
   }
   const qid = ConnectCommand.qid.get(sqe);
   if (qid > limits.ioQueuesMax) {
-    return invalid("sqe", ConnectCommand.qid.offset, `QID ${qid} is beyond the limit`);
+    const message = `QID ${qid} is beyond the limit`;
+    return invalid("sqe", ConnectCommand.qid.offset, message, "ioQueuesMax");
   }
   const depth = ConnectCommand.sqsize.get(sqe);
   const depthMax = qid === 0 ? limits.adminQueueDepthMax : limits.queueDepthMax;
   if (depth < 2 || depth > depthMax) {
     const message = `a queue of ${depth} entries, ${depthMax} is the limit`;
-    return invalid("sqe", ConnectCommand.sqsize.offset, message);
+    const limit = qid === 0 ? "adminQueueDepthMax" : "queueDepthMax";
+    return invalid("sqe", ConnectCommand.sqsize.offset, message, depth < 2 ? undefined : limit);
   }
   if (qid === 0 && ConnectCommand.kato.get(sqe) > limits.keepAliveTimeoutMsMax) {
-    return refuse(final(Status.KeepAliveInvalid), "the Keep Alive Timeout is beyond the limit");
+    const message = "the Keep Alive Timeout is beyond the limit";
+    return refuse(final(Status.KeepAliveInvalid), message, "keepAliveTimeoutMsMax");
   }
   return undefined;
 }
@@ -237,13 +315,14 @@ function readData(
   if (subsystem === undefined) {
     return invalid("data", ConnectData.subnqn.offset, `there is no subsystem ${subsystemNqn}`);
   }
-  if (!subsystem.allows(nqn)) {
+  const admission = subsystem.hosts.admission(nqn);
+  if (admission === "refused") {
     const message = `${nqn} may not connect to ${subsystemNqn}`;
     return refuse(final(Status.ConnectInvalidHost), message);
   }
   if (hostIdCheck) {
-    for (const { host } of subsystem.controllers.values()) {
-      if (host.nqn === nqn || !sameBytes(host.id, id)) continue;
+    for (const { host, standing } of subsystem.controllers.values()) {
+      if (standing === "pending" || host.nqn === nqn || !sameBytes(host.id, id)) continue;
       const message = `the Host Identifier of ${nqn} is that of ${host.nqn}`;
       return invalid("data", ConnectData.hostid.offset, message);
     }
@@ -256,6 +335,7 @@ function readData(
     cntlid: ConnectData.cntlid.get(view),
     host: { nqn, id },
     subsystem,
+    admission,
   };
 }
 

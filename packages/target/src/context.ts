@@ -3,7 +3,9 @@
 import type { Observers } from "@nvmeof/bdev";
 import type { Random } from "@nvmeof/core";
 import type { Clock } from "@nvmeof/transport";
+import type { AuthWatch } from "./auth/auth-watch.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+import type { Counting } from "./counters.ts";
 import type { TargetEvent } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { TargetLimits } from "./limits.ts";
@@ -24,6 +26,9 @@ export interface TargetContext {
   readonly pool: BufferPool;
   readonly usage: TargetUsage;
   readonly observers: Observers<TargetEvent>;
+  readonly counting: Counting;
+  /** What hosts are authenticated with; undefined where there is no cryptography. */
+  readonly auth: AuthWatch | undefined;
   /** Where CIU and CIRN come from; without it there is no Cross-Controller Reset. */
   readonly random: Random | undefined;
   /** When the target was made, for Power On Hours. */

@@ -5,7 +5,11 @@ import { Status } from "@nvmeof/codec";
 import type { CloseHow } from "@nvmeof/transport";
 import type { PortAna } from "./ana.ts";
 import { AsyncEvents, Notice } from "./async-events.ts";
+import { AuthDemand } from "./auth/auth-demand.ts";
+import type { AuthRole } from "./auth/auth-role.ts";
+import type { Attachment } from "./attachments.ts";
 import type { TargetContext } from "./context.ts";
+import type { MetLimit } from "./counters.ts";
 import {
   type ControllerEffect,
   type ControllerEvent,
@@ -23,12 +27,14 @@ import type { Incarnation } from "./incarnation.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Queue } from "./queue.ts";
+import { ReservationNotices } from "./reservation-notices.ts";
 import type { Subsystem } from "./subsystem.ts";
+import { Telemetry } from "./telemetry.ts";
 
 /** What a controller asks of an I/O queue of its own. */
 export interface IoService {
-  /** Uses a namespace no more; what its device has already still settles. */
-  leave(namespace: Namespace): void;
+  /** Uses a namespace no more; what its device has already still settles, the rest with `status`. */
+  leave(namespace: Namespace, status: number): void;
   /** Aborts a command that its device does not have yet. Returns whether it did. */
   abort(cid: number): boolean;
   /** Commands that were taken and not answered. */
@@ -59,8 +65,18 @@ export class Controller {
   features: FeatureValues;
   /** Controller Configuration as last set. */
   cc = 0;
+  /** What was said of namespaces for this controller, by NSID; others are as they are for all. */
+  readonly attachments: Map<number, Attachment>;
+  readonly reservationNotices = new ReservationNotices();
+  readonly telemetry = new Telemetry();
   /** NSIDs that changed since the host read the list. */
   readonly changed = new Set<number>();
+  /** Whether the host is who it says it is: its word alone, or what it has yet to prove, or has. */
+  standing: "claimed" | "pending" | "proven" = "claimed";
+  /** That it prove so anew; undefined where nobody asks for it. */
+  demand: AuthDemand | undefined;
+  /** Queues whose host has proven who it is, by QID. */
+  readonly #proven = new Map<number, AuthRole>();
   /** Commands of all its queues: signs of life. */
   commandsSeen = 0;
   #state: ControllerState = "disabled";
@@ -68,6 +84,8 @@ export class Controller {
   readonly #enableDeadline: Deadline;
   #end: ControllerEnd = "host-left";
   #how: CloseHow | "by-load" = "by-load";
+  /** The bound that the host met, if that is why it ends. */
+  #limit: MetLimit | undefined;
 
   constructor(admin: Queue, subsystem: Subsystem, cntlid: number, host: HostIdentity) {
     const { context } = admin;
@@ -77,12 +95,13 @@ export class Controller {
     this.cntlid = cntlid;
     this.host = host;
     this.admin = admin;
+    this.attachments = subsystem.attachmentsOf(host.nqn);
     this.ana = subsystem.ana.at(admin.port.portId);
     this.errors = new ErrorLog(limits.errorLogEntriesMax);
     this.events = new AsyncEvents(limits.asyncEventRequestsMax, (tag, status, dw0) =>
       admin.answer(tag, status, dw0),
     );
-    this.features = new FeatureValues(limits.ioQueuesMax);
+    this.features = new FeatureValues(limits.ioQueuesMax, clock.nowMs());
     this.keepAlive = new KeepAlive({
       clock,
       gate,
@@ -95,8 +114,16 @@ export class Controller {
       gate,
       timeoutMs: limits.crossControllerResetTimeoutMs,
       completed: () => this.notify(Notice.CrossControllerReset),
+      timedOut: () => {
+        const { remote } = admin.link;
+        const message = `controller ${cntlid}: devices did not end a reset controller's requests`;
+        context.counting.met("crossControllerResetTimeoutMs", remote, message);
+      },
     });
-    this.#enableDeadline = new Deadline(clock, gate, () => this.remove("enable-timeout"));
+    this.#enableDeadline = new Deadline(clock, gate, () => {
+      context.counting.count("enableTimeoutMs");
+      this.remove("enable-timeout");
+    });
     this.#enableDeadline.set(limits.enableTimeoutMs);
   }
 
@@ -121,6 +148,23 @@ export class Controller {
     return isNamed && limits.crossControllerResetsMax > 0;
   }
 
+  /** Whether a namespace is attached to it. */
+  sees({ nsid, attach }: Namespace): boolean {
+    const said = this.attachments.get(nsid);
+    return said === undefined ? attach === "all" : said === "attached";
+  }
+
+  /** Namespaces that are attached to it, by increasing NSID. */
+  get namespaces(): Namespace[] {
+    return this.subsystem.namespaces.filter((each) => this.sees(each));
+  }
+
+  /** The namespace of this NSID, if it is attached. */
+  namespace(nsid: number): Namespace | undefined {
+    const namespace = this.subsystem.byNsid[nsid];
+    return namespace !== undefined && this.sees(namespace) ? namespace : undefined;
+  }
+
   /** I/O queues that are connected. */
   get ioQueueCount(): number {
     return this.#ioQueues.reduce((count, each) => count + (each === undefined ? 0 : 1), 0);
@@ -143,6 +187,32 @@ export class Controller {
   /** An I/O queue is gone, and nothing but it. */
   detach(qid: number): void {
     this.#ioQueues[qid] = undefined;
+    this.#proven.delete(qid);
+    this.demand?.settled(qid);
+  }
+
+  /** The host has proven on a queue who it is. */
+  proven(role: AuthRole): void {
+    this.standing = "proven";
+    this.#proven.set(role.qid, role);
+  }
+
+  /** Has the host prove anew who it is, on all queues; whether there is anything to prove. */
+  demandProof(): boolean {
+    if (this.#proven.size === 0 || this.#state === "gone") return false;
+    this.demand?.end();
+    const { clock, gate, limits } = this.context;
+    this.demand = new AuthDemand({
+      clock,
+      gate,
+      timeoutMs: limits.authenticateTimeoutMs,
+      roles: [...this.#proven.values()],
+      met: () => {
+        this.demand = undefined;
+      },
+      expired: () => this.remove("authentication-failed", "reset", "authenticateTimeoutMs"),
+    });
+    return true;
   }
 
   /** CC was written. */
@@ -151,8 +221,9 @@ export class Controller {
   }
 
   /** Ends the controller with all its queues, from whatever state; once. */
-  remove(reason: ControllerEnd, how: CloseHow | "by-load" = "by-load"): void {
+  remove(reason: ControllerEnd, how: CloseHow | "by-load" = "by-load", limit?: MetLimit): void {
     if (this.#state === "gone") return;
+    this.#limit = limit;
     if (this.#state !== "failed") this.#end = reason;
     this.#how = how;
     this.#dispatch("remove");
@@ -170,9 +241,9 @@ export class Controller {
     this.events.notify(notice);
   }
 
-  /** A namespace is being removed. */
-  leave(namespace: Namespace): void {
-    for (const each of this.#ioQueues) each?.service.leave(namespace);
+  /** A namespace is being removed, or detached: commands to it that are under way end with `status`. */
+  leave(namespace: Namespace, status: number): void {
+    for (const each of this.#ioQueues) each?.service.leave(namespace, status);
   }
 
   /** Aborts command `cid` of queue `sqid`, if it can be. Returns whether it was aborted. */
@@ -211,23 +282,30 @@ export class Controller {
         this.#dropIoQueues("the controller was reset");
         break;
       case "resetFeatures":
-        this.features = new FeatureValues(this.context.limits.ioQueuesMax);
+        this.features = this.#featuresAtReset();
         this.changed.clear();
+        this.reservationNotices.clear();
         this.events.reset(final(Status.AbortRequested));
         break;
       case "dropAllQueues":
         this.events.forget();
         this.#dropIoQueues(this.#end);
         // Its end comes back to us as `remove`.
-        this.admin.end(this.#how, this.#end);
+        this.admin.end(this.#how, this.#end, this.#limit);
         break;
       case "release":
         this.#enableDeadline.clear();
+        this.demand?.end();
         this.keepAlive.stop();
         this.resets.clear();
         this.subsystem.dismiss(this, this.#end);
         break;
     }
+  }
+
+  #featuresAtReset(): FeatureValues {
+    const { clock, limits } = this.context;
+    return new FeatureValues(limits.ioQueuesMax, clock.nowMs());
   }
 
   #dropIoQueues(why: string): void {

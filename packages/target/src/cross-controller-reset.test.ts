@@ -235,7 +235,7 @@ describe("a controller with a write in the device", () => {
     expect(eventOf(source, cid)).toEqual(completed);
     expect(entriesOf(source)).toEqual([{ ...entry, ccrs: CcrStatus.Successful }]);
     expect(world.target.status).toMatchObject({ backendRequests: 0, buffers: 0 });
-    clock.advance(10_000); // what a connection needs while it is made
+    clock.advance(20_000); // what a connection needs while it is made, and to be sure of its answers
     expect(clock.armed).toBe(0);
   });
 
@@ -527,6 +527,7 @@ describe("a device that does not settle", () => {
     device.settleAll();
     clock.settle();
     expect(statusesOf(source)).toEqual([CcrStatus.Failed, CcrStatus.Successful]);
+    clock.advance(20_000);
     expect(clock.armed).toBe(0);
   });
 
@@ -632,7 +633,7 @@ describe("the log", () => {
     expect(entriesOf(source)).toEqual([]);
     device.settleAll();
     expect(eventOf(source, cid)).toBeUndefined();
-    clock.advance(10_000);
+    clock.advance(20_000);
     expect(clock.armed).toBe(0);
   });
 });

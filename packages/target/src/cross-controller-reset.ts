@@ -43,6 +43,8 @@ export interface ResetLogOptions {
   readonly timeoutMs: number;
   /** An entry is completed. */
   readonly completed: () => void;
+  /** An entry has failed because it took too long; it is completed next. */
+  readonly timedOut: () => void;
 }
 
 /** The resets that one controller was the source of: log page 1Eh. */
@@ -74,7 +76,10 @@ export class ResetLog {
   /** A reset began. */
   add(incarnation: Incarnation): void {
     const { clock, gate, timeoutMs } = this.#options;
-    const deadline = new Deadline(clock, gate, () => this.#complete(entry, CcrStatus.Failed));
+    const deadline = new Deadline(clock, gate, () => {
+      this.#options.timedOut();
+      this.#complete(entry, CcrStatus.Failed);
+    });
     const entry: Entry = { incarnation, deadline, ccrs: CcrStatus.InProgress };
     this.#entries.push(entry);
     if (incarnation.state === "draining") deadline.set(timeoutMs);

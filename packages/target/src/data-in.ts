@@ -22,6 +22,11 @@ export class DataIn {
     return this.#pending.size;
   }
 
+  /** Whether the data of the command in slot `tag` is under way. */
+  awaits(tag: number): boolean {
+    return this.#pending.has(tag);
+  }
+
   /** Calls `take` with the command's data: now where it came in the capsule. */
   get(tag: number, take: (data: Uint8Array) => void): void {
     const inCapsule = this.#link.capsuleData(tag);

@@ -10,6 +10,7 @@ import {
   DiscoveryLogEntry,
   DiscoveryLogHeader,
   Eflag,
+  Sectype,
   SecureChannel,
   Subtype,
   Trtype,
@@ -17,13 +18,15 @@ import {
   encode,
   viewOf,
 } from "@nvmeof/codec";
-import type { TransportAddress } from "@nvmeof/transport";
+import type { StreamSecurity, TransportAddress } from "@nvmeof/transport";
 import type { TargetLimits } from "./limits.ts";
 import type { Subsystem } from "./subsystem.ts";
 
 /** Another discovery controller that hosts are told of. */
 export interface Referral {
   readonly address: TransportAddress;
+  /** How hosts are to connect there. Default: that is not said. */
+  readonly security?: StreamSecurity | undefined;
   /** Port ID at that discovery controller. Default 0. */
   readonly portId?: number | undefined;
   /** Default: the discovery NQN that all have in common. */
@@ -34,6 +37,7 @@ export interface Referral {
 export interface DiscoveryPort {
   readonly portId: number;
   readonly address: TransportAddress;
+  readonly security: StreamSecurity | undefined;
   readonly offers: "all" | "discovery";
 }
 
@@ -72,10 +76,15 @@ export function checkAddress({ traddr, trsvcid }: TransportAddress): void {
 
 type Fields = Partial<Decoded<typeof DiscoveryLogEntry>>;
 
+/** TREQ and SECTYPE: whether a host has to connect by TLS. */
+const securityFields = (security: StreamSecurity | undefined, otherwise: SecureChannel): Fields =>
+  security === undefined
+    ? { tsc: otherwise }
+    : { tsc: SecureChannel.Required, sectype: Sectype.Tls13 };
+
 const entryAt = (address: TransportAddress, portId: number, queueDepth: number): Fields => ({
   trtype: trtypeOf(address),
   adrfam: adrfamOf(address),
-  tsc: SecureChannel.NotRequired,
   sqfcd: 1,
   portid: portId,
   cntlid: CNTLID_DYNAMIC,
@@ -91,11 +100,15 @@ export class DiscoverySource {
   readonly #contents: DiscoveryContents;
   readonly #adminQueueDepth: number;
   readonly #recordsMax: number;
+  readonly #cut: (records: number) => void;
 
+  /** @param cut is told when a host gets fewer records than there are. */
   constructor(
     contents: DiscoveryContents,
     limits: Pick<TargetLimits, "adminQueueDepthMax" | "discoveryRecordsMax">,
+    cut: (records: number) => void,
   ) {
+    this.#cut = cut;
     this.#contents = contents;
     this.#adminQueueDepth = limits.adminQueueDepthMax;
     this.#recordsMax = limits.discoveryRecordsMax;
@@ -108,7 +121,10 @@ export class DiscoverySource {
     const entries: Fields[] = [];
     for (const port of ports) {
       if (local && port.portId !== portId) continue;
-      const at = entryAt(port.address, port.portId, this.#adminQueueDepth);
+      const at = {
+        ...entryAt(port.address, port.portId, this.#adminQueueDepth),
+        ...securityFields(port.security, SecureChannel.NotRequired),
+      };
       entries.push({
         ...at,
         subtype: Subtype.CurrentDiscovery,
@@ -117,13 +133,16 @@ export class DiscoverySource {
       });
       for (const subsystem of port.offers === "all" ? subsystems : []) {
         if (!subsystem.allows(hostNqn)) continue;
+        if (subsystem.secureChannel === "required" && port.security === undefined) continue;
         entries.push({ ...at, subtype: Subtype.Nvm, subnqn: subsystem.nqn });
       }
     }
-    for (const { address, portId = 0, nqn = DISCOVERY_NQN } of referrals) {
+    for (const { address, portId = 0, nqn = DISCOVERY_NQN, security } of referrals) {
       const at = entryAt(address, portId, this.#adminQueueDepth);
-      entries.push({ ...at, subtype: Subtype.Referral, subnqn: nqn });
+      const asked = securityFields(security, SecureChannel.NotSpecified);
+      entries.push({ ...at, ...asked, subtype: Subtype.Referral, subnqn: nqn });
     }
+    if (entries.length > this.#recordsMax) this.#cut(entries.length);
     return this.#encode(entries.slice(0, this.#recordsMax));
   }
 

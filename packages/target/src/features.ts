@@ -10,12 +10,16 @@ import {
   HostBehaviorSupport,
   NumberOfQueues,
   SetFeaturesCommand,
+  Sqe,
   Status,
+  Timestamp,
   encodeDword,
+  encoded,
   viewOf,
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
 import { final } from "./errors.ts";
+import { namespaceFeature, namespaceFids, setNamespaceFeature } from "./namespace-features.ts";
 
 /** Features that are a number which is kept and given back; bits outside the mask are refused. */
 const plain: Readonly<Record<number, { readonly mask: number; readonly initial: number }>> = {
@@ -27,10 +31,34 @@ const plain: Readonly<Record<number, { readonly mask: number; readonly initial: 
   // TLER alone: deallocated blocks give no error, so DULBE cannot be enabled.
   [Fid.ErrorRecovery]: { mask: 0xffff, initial: 0 },
   [Fid.WriteAtomicity]: { mask: 1, initial: 0 },
+  // There is one combination of command sets: the NVM Command Set alone.
+  [Fid.CommandSetProfile]: { mask: 0, initial: 0 },
 };
 
+/** Features of a controller of an NVM subsystem, beside those of {@link plain} and of namespaces. */
+const special: readonly number[] = [
+  Fid.VolatileWriteCache,
+  Fid.NumberOfQueues,
+  Fid.AsyncEventConfiguration,
+  Fid.Timestamp,
+  Fid.KeepAliveTimer,
+  Fid.HostBehaviorSupport,
+  Fid.HostIdentifier,
+];
+
+/** Every feature, for the log of features; and which of them namespaces have. */
+export const supportedFids: readonly number[] = [
+  ...Object.keys(plain).map(Number),
+  ...special,
+  ...namespaceFids,
+];
+
 /** Bits of the Capabilities that Get Features returns with SEL 3. */
+const NAMESPACE_SPECIFIC = 2;
 const CHANGEABLE = 4;
+
+/** Where a timestamp counts from, as the feature says it. */
+const TimestampOrigin = { Reset: 0, Set: 1 } as const;
 
 /** What Set Features changed since the controller was enabled. */
 export class FeatureValues {
@@ -43,9 +71,12 @@ export class FeatureValues {
   writeCache = true;
   /** Host Behavior Support as the host gave it. */
   hostBehavior: Uint8Array = new Uint8Array(HostBehaviorSupport.size);
+  /** What the time was when it was set last, or at the reset; and that moment by our own clock. */
+  timestamp: { readonly value: number; readonly atMs: number; readonly to: number };
 
-  constructor(queuesMax: number) {
+  constructor(queuesMax: number, nowMs: number) {
     this.queuesGranted = queuesMax;
+    this.timestamp = { value: 0, atMs: nowMs, to: TimestampOrigin.Reset };
   }
 
   /** The host looks at CRD (ACRE); one that does not must not be given any. */
@@ -76,7 +107,11 @@ const invalid = refused(Status.InvalidField);
 
 /** Bytes of data that Set Features of this feature carries; 0 for none. */
 export const featureDataBytes = (fid: number): number =>
-  fid === Fid.HostBehaviorSupport ? HostBehaviorSupport.size : 0;
+  fid === Fid.HostBehaviorSupport
+    ? HostBehaviorSupport.size
+    : fid === Fid.Timestamp
+      ? Timestamp.size
+      : 0;
 
 /** Set Features; `data` is there where {@link featureDataBytes} says so. */
 export function setFeatures(
@@ -111,8 +146,19 @@ export function setFeatures(
     case Fid.HostBehaviorSupport:
       features.hostBehavior = data!.slice();
       return ok();
+    case Fid.Timestamp: {
+      const atMs = controller.context.clock.nowMs();
+      const value = Timestamp.timestamp.get(viewOf(data!));
+      features.timestamp = { value, atMs, to: TimestampOrigin.Set };
+      return ok();
+    }
     case Fid.HostIdentifier:
       return refused(Status.CommandSequenceError); // over fabrics Connect sets it
+    case Fid.ReservationNotificationMask:
+    case Fid.ReservationPersistence:
+    case Fid.NamespaceWriteProtection:
+      if (controller.subsystem.kind === "discovery") return invalid;
+      return setNamespaceFeature(controller, sqe);
     default: {
       const feature = plain[fid];
       if (feature === undefined || (value & ~feature.mask) !== 0) return invalid;
@@ -140,7 +186,7 @@ const queuesDword = (count: number): number =>
 /** Get Features. */
 export function getFeatures(controller: Controller, sqe: DataView): FeatureAnswer {
   const fid = GetFeaturesCommand.fid.get(sqe);
-  const current = currentFeature(controller, fid, GetFeaturesCommand.cdw11.get(sqe));
+  const current = currentFeature(controller, fid, sqe);
   if (current.status !== 0) return current;
   switch (GetFeaturesCommand.sel.get(sqe)) {
     case FeatureSelect.Current:
@@ -149,13 +195,25 @@ export function getFeatures(controller: Controller, sqe: DataView): FeatureAnswe
     case FeatureSelect.Saved: // nothing can be saved, so that is the default
       return defaultFeature(controller, fid, current);
     case FeatureSelect.Capabilities:
-      return ok(fid === Fid.HostIdentifier ? 0 : CHANGEABLE);
+      return ok(capabilitiesOf(fid));
     default:
       return invalid;
   }
 }
 
-function currentFeature(controller: Controller, fid: number, cdw11: number): FeatureAnswer {
+function capabilitiesOf(fid: number): number {
+  if (fid === Fid.HostIdentifier) return 0;
+  return namespaceFids.includes(fid) ? NAMESPACE_SPECIFIC | CHANGEABLE : CHANGEABLE;
+}
+
+/** Data of Timestamp: it goes on by itself, in 48 bits. */
+function timestampData({ context, features }: Controller): Uint8Array {
+  const { value, atMs, to } = features.timestamp;
+  const now = value + Math.floor(context.clock.nowMs() - atMs);
+  return encoded(Timestamp, { timestamp: now % 2 ** 48, to });
+}
+
+function currentFeature(controller: Controller, fid: number, sqe: DataView): FeatureAnswer {
   const { features } = controller;
   switch (fid) {
     case Fid.NumberOfQueues:
@@ -169,9 +227,16 @@ function currentFeature(controller: Controller, fid: number, cdw11: number): Fea
       return controller.subsystem.hasVolatileCache ? ok(features.writeCache ? 1 : 0) : invalid;
     case Fid.HostBehaviorSupport:
       return { status: 0, dw0: 0, data: features.hostBehavior };
+    case Fid.Timestamp:
+      return { status: 0, dw0: 0, data: timestampData(controller) };
+    case Fid.ReservationNotificationMask:
+    case Fid.ReservationPersistence:
+    case Fid.NamespaceWriteProtection:
+      if (controller.subsystem.kind === "discovery") return invalid;
+      return namespaceFeature(controller, fid, Sqe.nsid.get(sqe));
     case Fid.HostIdentifier:
       // Over fabrics Host Identifiers have 128 bits, and the host must know that it gets those.
-      if ((cdw11 & EXHID) === 0) return invalid;
+      if ((GetFeaturesCommand.cdw11.get(sqe) & EXHID) === 0) return invalid;
       return { status: 0, dw0: 0, data: controller.host.id };
     default: {
       const value = features.number(fid);
@@ -194,6 +259,8 @@ function defaultFeature(
       return { status: 0, dw0: 0, data: new Uint8Array(HostBehaviorSupport.size) };
     case Fid.HostIdentifier:
       return current;
+    case Fid.Timestamp:
+      return { status: 0, dw0: 0, data: new Uint8Array(Timestamp.size) };
     default:
       return ok(plain[fid]?.initial ?? 0);
   }

@@ -55,6 +55,11 @@ export class Deadline {
     this.#task = task;
   }
 
+  /** Whether the task is to run. */
+  get isSet(): boolean {
+    return this.#periodMs > 0;
+  }
+
   /** Runs the task `periodMs` from now, in place of whatever was set before. */
   set(periodMs: number): void {
     this.clear();
@@ -72,6 +77,7 @@ export class Deadline {
   readonly #fire = (): void => {
     this.#timer = undefined;
     if (this.#gate.mode !== GateMode.Frozen) {
+      this.#periodMs = 0;
       this.#task();
       return;
     }

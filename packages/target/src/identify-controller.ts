@@ -10,13 +10,17 @@ import {
   IdentifyController,
   IdentifyControllerNvm,
   Lpa,
+  Oacs,
   Oncs,
   Sgls,
   Vwc,
   encoded,
 } from "@nvmeof/codec";
+import { Ocfs } from "@nvmeof/codec/management";
 import type { Controller } from "./controller.ts";
+import { SANITIZE_CAPABILITIES } from "./erasure.ts";
 import { RETRY_DELAY_UNIT_MS } from "./limits.ts";
+import { ENDURANCE_GROUP } from "./namespace.ts";
 import { VERSION } from "./property.ts";
 
 type Fields = Partial<Decoded<typeof IdentifyController>>;
@@ -43,7 +47,7 @@ export function identifyController(controller: Controller): Uint8Array {
 
 function commonFields(controller: Controller): Fields {
   const { subsystem } = controller;
-  const { limits, trafficKeepAlive } = controller.context;
+  const { limits } = controller.context;
   return {
     sn: subsystem.serial,
     mn: subsystem.model,
@@ -52,12 +56,11 @@ function commonFields(controller: Controller): Fields {
     cntlid: controller.cntlid,
     ver: VERSION,
     oaes: controller.asyncEventsSupported >>> 0,
-    ctratt: Ctratt.HostId128 | (trafficKeepAlive ? Ctratt.TrafficBasedKeepAlive : 0),
+    ctratt: hostAttributes(controller),
     acl: limits.abortsMax,
     aerl: limits.asyncEventRequestsMax,
     // Slot 1 is read only, and there is no other.
     frmw: 0x3,
-    lpa: Lpa.SmartPerNamespace | Lpa.CommandEffects | Lpa.Extended | Lpa.SupportedLogPages,
     elpe: limits.errorLogEntriesMax,
     kas: limits.keepAliveGranularityMs / 100,
     // Of I/O queues; but Linux complains where a discovery controller, which has none, says 0.
@@ -67,6 +70,25 @@ function commonFields(controller: Controller): Fields {
     sgls: Sgls.Supported | Sgls.Offset | Sgls.Transport,
     subnqn: subsystem.nqn,
   };
+}
+
+const hostAttributes = ({ context }: Controller): number =>
+  Ctratt.HostId128 | (context.trafficKeepAlive ? Ctratt.TrafficBasedKeepAlive : 0);
+
+/** Commands that are there for some subsystems only. */
+function optionalAdmin({ subsystem }: Controller): number {
+  return (
+    Oacs.SelfTest |
+    (subsystem.erase === "none" ? 0 : Oacs.Format) |
+    (subsystem.manager === undefined ? 0 : Oacs.NamespaceManagement)
+  );
+}
+
+/** What hosts may make namespaces of. */
+function capacities({ subsystem: { manager } }: Controller): Fields {
+  if (manager === undefined) return {};
+  const { freeBytes, provider } = manager;
+  return { tnvmcap: BigInt(provider.capacityBytes), unvmcap: BigInt(freeBytes) };
 }
 
 function discoveryFields(): Fields {
@@ -82,6 +104,20 @@ function nvmFields(controller: Controller): Fields {
   const { limits } = controller.context;
   return {
     cntrltype: ControllerType.Io,
+    ctratt: hostAttributes(controller) | Ctratt.EnduranceGroups,
+    oacs: optionalAdmin(controller),
+    lpa:
+      Lpa.SmartPerNamespace |
+      Lpa.CommandEffects |
+      Lpa.Extended |
+      Lpa.SupportedLogPages |
+      Lpa.Telemetry,
+    ...capacities(controller),
+    sanicap: subsystem.erase === "all" ? SANITIZE_CAPABILITIES : 0,
+    endgidmax: ENDURANCE_GROUP,
+    dsto: 1, // one self-test at a time in the whole subsystem
+    nwpc: 1, // Write Protect, and no more of it
+    ocfs: Ocfs.Format0,
     cmic: Cmic.Ports | Cmic.Controllers | Cmic.Ana,
     anatt: ANA_TRANSITION_S,
     anacap:
@@ -131,7 +167,8 @@ function incarnationFields({ context, incarnation, takesResets }: Controller): F
 
 /** Commands that at least one namespace takes; Write Zeroes and deallocation always work. */
 function optionalCommands(controller: Controller): number {
-  let oncs: number = Oncs.WriteZeroes | Oncs.DatasetManagement;
+  let oncs: number =
+    Oncs.WriteZeroes | Oncs.DatasetManagement | Oncs.Reservations | Oncs.Timestamp | Oncs.Copy;
   for (const { device } of controller.subsystem.namespaces) {
     if (device.features.compare) oncs |= Oncs.Compare;
     if (device.features.verify) oncs |= Oncs.Verify;

@@ -93,10 +93,11 @@ test("retry delays are told in units of 100 ms, and those that there are not as 
 test("optional commands are those that some namespace takes", () => {
   const { identify, world } = connected();
   const oncs = (): number => IdentifyController.oncs.get(viewOf(identify(Cns.Controller).data));
-  const all = Oncs.WriteZeroes | Oncs.DatasetManagement | Oncs.Compare | Oncs.Verify;
-  expect(oncs()).toBe(all);
+  const always =
+    Oncs.WriteZeroes | Oncs.DatasetManagement | Oncs.Reservations | Oncs.Timestamp | Oncs.Copy;
+  expect(oncs()).toBe(always | Oncs.Compare | Oncs.Verify);
   world.subsystem.removeNamespace(1);
-  expect(oncs()).toBe(Oncs.WriteZeroes | Oncs.DatasetManagement);
+  expect(oncs()).toBe(always);
 });
 
 test("a namespace says its size, block, ANA group and identifiers", () => {

@@ -5,6 +5,7 @@ import {
   CNTLID_LIST_MAX,
   Cns,
   Csi,
+  type Decoded,
   IDENTIFY_BYTES,
   IdentifyCommand,
   IdentifyNamespace,
@@ -25,9 +26,11 @@ import {
   viewOf,
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
+import { COPY_RANGES_MAX, copyLimits } from "./copy-plan.ts";
 import { final } from "./errors.ts";
 import { identifyController, identifyControllerNvm } from "./identify-controller.ts";
-import type { Namespace } from "./namespace.ts";
+import { ENDURANCE_GROUP, type Namespace } from "./namespace.ts";
+import type { DeviceProvider } from "./namespace-management.ts";
 
 /** 4096 bytes, or the status to refuse the command with. */
 type Page = Uint8Array | number;
@@ -38,6 +41,10 @@ const zeroes = (): Uint8Array => new Uint8Array(IDENTIFY_BYTES);
 
 /** Shared by several controllers (NMIC). */
 const SHARED = 1;
+/** All types of reservations, with the meaning of IEKEY as of NVMe 1.3; none outlives the target. */
+const RESERVATIONS = 0xfe;
+/** FPI: the indicator is supported, and how many percent remain. */
+const FORMAT_PROGRESS = 0x80;
 /** NSATTR: write protected, now. */
 const WRITE_PROTECTED = 1;
 
@@ -54,13 +61,18 @@ function ofNvm(controller: Controller, sqe: DataView, cns: number): Page {
   const csi = IdentifyCommand.csi.get(sqe);
   switch (cns) {
     case Cns.Namespace:
-    case Cns.AllocatedNamespace:
+      if (nsid === NSID_ALL && controller.subsystem.manager !== undefined) {
+        return commonData(controller.subsystem.manager.provider);
+      }
       return forNamespace(controller, nsid, namespaceData);
+    case Cns.AllocatedNamespace:
+      return forAllocated(controller, nsid, namespaceData);
     case Cns.ActiveNamespaces:
+      return nsidList(controller.namespaces, nsid);
     case Cns.AllocatedNamespaces:
-      return nsidList(controller, nsid);
+      return nsidList(controller.subsystem.namespaces, nsid);
     case Cns.NamespaceDescriptors: {
-      const namespace = controller.subsystem.byNsid[nsid];
+      const namespace = controller.namespace(nsid);
       return namespace === undefined ? invalidNamespace : descriptors(namespace);
     }
     case Cns.CommandSetNamespace:
@@ -70,14 +82,19 @@ function ofNvm(controller: Controller, sqe: DataView, cns: number): Page {
     case Cns.CommandSetController:
       return csi === Csi.Nvm ? identifyControllerNvm() : invalidField;
     case Cns.CommandSetActiveNamespaces:
+      return csi === Csi.Nvm ? nsidList(controller.namespaces, nsid) : invalidField;
     case Cns.CommandSetAllocatedNamespaces:
-      return csi === Csi.Nvm ? nsidList(controller, nsid) : invalidField;
+      return csi === Csi.Nvm ? nsidList(controller.subsystem.namespaces, nsid) : invalidField;
     case Cns.IndependentNamespace:
       return forNamespace(controller, nsid, independentData);
     case Cns.NamespaceControllers:
-      return forNamespace(controller, nsid, () => controllerList(controller, sqe));
+      return forAllocated(controller, nsid, (namespace) =>
+        controllerList(controller, sqe, (each) => each.sees(namespace)),
+      );
     case Cns.Controllers:
-      return controllerList(controller, sqe);
+      return controllerList(controller, sqe, () => true);
+    case Cns.EnduranceGroups:
+      return enduranceGroups(IdentifyCommand.cnssid.get(sqe));
     case Cns.CommandSets:
       return encodeCommandSets([1n << BigInt(Csi.Nvm)]);
     default:
@@ -86,7 +103,17 @@ function ofNvm(controller: Controller, sqe: DataView, cns: number): Page {
 }
 
 /** The structure of a namespace: zeroes for one that is not active, an error for no possible NSID. */
-function forNamespace(
+const forNamespace = (
+  controller: Controller,
+  nsid: number,
+  data: (namespace: Namespace) => Uint8Array,
+): Page =>
+  forAllocated(controller, nsid, (namespace) =>
+    controller.sees(namespace) ? data(namespace) : zeroes(),
+  );
+
+/** The same, for one that need not be attached to the controller. */
+function forAllocated(
   controller: Controller,
   nsid: number,
   data: (namespace: Namespace) => Uint8Array,
@@ -97,26 +124,48 @@ function forNamespace(
   return namespace === undefined ? zeroes() : data(namespace);
 }
 
-function nsidList(controller: Controller, after: number): Page {
+function nsidList(namespaces: readonly Namespace[], after: number): Page {
   if (after >= NSID_MAX) return invalidNamespace;
-  const nsids = controller.subsystem.namespaces.map(({ nsid }) => nsid);
-  return encodeNsidList(nsids, after);
+  return encodeNsidList(
+    namespaces.map(({ nsid }) => nsid),
+    after,
+  );
 }
 
-function controllerList(controller: Controller, sqe: DataView): Uint8Array {
+/** Endurance groups from an identifier on: a count, then identifiers of 16 bits. */
+function enduranceGroups(from: number): Uint8Array {
+  const list = zeroes();
+  if (from <= ENDURANCE_GROUP) list.set([1, 0, ENDURANCE_GROUP, 0]);
+  return list;
+}
+
+function controllerList(
+  controller: Controller,
+  sqe: DataView,
+  has: (controller: Controller) => boolean,
+): Uint8Array {
   const from = IdentifyCommand.cntid.get(sqe);
-  const cntlids = [...controller.subsystem.controllers.keys()].filter((id) => id >= from);
+  const cntlids = [...controller.subsystem.controllers.values()]
+    .filter((each) => each.cntlid >= from && has(each))
+    .map(({ cntlid }) => cntlid);
   return encodeControllerList(cntlids.sort((a, b) => a - b).slice(0, CNTLID_LIST_MAX));
 }
 
 function namespaceData(namespace: Namespace): Uint8Array {
   const blocks = BigInt(namespace.blockCount);
   const { boundaryBlocks } = namespace;
+  const { mcl, mssrl } = copyLimits(namespace);
   const data = encoded(IdentifyNamespace, {
     nsze: blocks,
     ncap: blocks,
     nuse: blocks,
-    nmic: SHARED,
+    nmic: namespace.isShared ? SHARED : 0,
+    rescap: RESERVATIONS,
+    fpi: formatProgress(namespace),
+    mssrl,
+    mcl,
+    msrc: COPY_RANGES_MAX,
+    endgid: ENDURANCE_GROUP,
     nvmcap: blocks * BigInt(namespace.blockBytes),
     // A hint for the host; our device is asked in pieces in any case.
     noiob: boundaryBlocks <= 0xffff ? boundaryBlocks : 0,
@@ -129,9 +178,25 @@ function namespaceData(namespace: Namespace): Uint8Array {
   return data;
 }
 
+const formatProgress = ({ formatProgress: done }: Namespace): number =>
+  FORMAT_PROGRESS | (done === undefined ? 0 : Math.ceil(100 * (1 - done)));
+
+/** What namespaces have in common that hosts may make: the formats to choose from. */
+function commonData({ blockBytes }: DeviceProvider): Uint8Array {
+  const fields: Partial<Decoded<typeof IdentifyNamespace>> = { nlbaf: blockBytes.length };
+  const data = encoded(IdentifyNamespace, fields);
+  for (const [i, bytes] of blockBytes.entries()) {
+    encode(LbaFormat, viewOf(data), lbaFormatOffset(i), { lbads: Math.log2(bytes) });
+  }
+  return data;
+}
+
 function independentData(namespace: Namespace): Uint8Array {
   return encoded(IdentifyNamespaceIndependent, {
-    nmic: SHARED,
+    nmic: namespace.isShared ? SHARED : 0,
+    rescap: RESERVATIONS,
+    fpi: formatProgress(namespace),
+    endgid: ENDURANCE_GROUP,
     anagrpid: namespace.anaGroup,
     nsattr: namespace.readOnly ? WRITE_PROTECTED : 0,
     nrdy: 1,

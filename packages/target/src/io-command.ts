@@ -1,11 +1,13 @@
 // One slot of an I/O queue: the command in it, and the request that its device is given for it.
 // Read first: NVM Command Set 1.0 §3 "I/O Commands"; io.ts moves the slot through its phases.
 
-import { type BlockChannel, BlockOp, type BlockRequest, type BlockSettle } from "@nvmeof/bdev";
+import { BlockOp, type BlockRequest, type BlockSettle } from "@nvmeof/bdev";
 import { DsmCommand, DsmRange, NvmOpcode, RwCommand, Status, viewOf } from "@nvmeof/codec";
 import type { Loan } from "./buffer-pool.ts";
+import type { CopyPlan } from "./copy-plan.ts";
 import { final } from "./errors.ts";
-import type { Namespace } from "./namespace.ts";
+import { isRare, prepareRare } from "./io-rare.ts";
+import type { Seat } from "./seat.ts";
 
 /** Where a command is. Integers: they are compared several times for every command. */
 export const IoPhase = {
@@ -18,14 +20,12 @@ export const IoPhase = {
   NoRoom: 3,
   /** Its device has it. */
   Backend: 4,
+  /** It is done when commands of others are: a preempt and abort. */
+  Waiting: 5,
+  /** It copies, and there is no buffer for what it carries. */
+  NoCopyBuffer: 6,
 } as const;
 export type IoPhase = (typeof IoPhase)[keyof typeof IoPhase];
-
-/** A namespace in use by a queue. */
-export interface Seat {
-  readonly namespace: Namespace;
-  readonly channel: BlockChannel;
-}
 
 /** {@link IoCommand.prepare}: there is nothing to do, and that is success. */
 export const NOTHING_TO_DO = -1;
@@ -68,6 +68,10 @@ export class IoCommand {
   /** In-capsule data as it was last cut, to be cut no more for another of the same length. */
   capsule: Uint8Array | undefined;
   fua = false;
+  /** Opcode of a command of io-rare.ts; 0 for all others. */
+  rare = 0;
+  /** The requests of Copy; undefined for all other commands. */
+  plan: CopyPlan | undefined;
   /** The range under way, and how much of it is done. */
   #lba = 0;
   #blockCount = 0;
@@ -96,6 +100,7 @@ export class IoCommand {
     const { features } = namespace.device;
     this.#zeroes = false;
     this.#ranges = 0;
+    this.rare = 0;
     switch (opcode) {
       case NvmOpcode.Read:
         return this.#transfer(sqe, BlockOp.Read, transferBytes, transferBytesMax);
@@ -117,7 +122,7 @@ export class IoCommand {
       case NvmOpcode.DatasetManagement:
         return this.#datasetManagement(sqe, transferBytes);
       default:
-        return invalidOpcode;
+        return isRare(opcode) ? this.#rare(sqe, opcode, transferBytes) : invalidOpcode;
     }
   }
 
@@ -129,6 +134,7 @@ export class IoCommand {
   /** Fills `request` with what the device is to do next. */
   fillRequest(): void {
     const { request } = this;
+    if (this.plan !== undefined) return this.plan.fill(request);
     const count = this.#moves ? this.#pieceBlocks() : this.#blockCount;
     request.op = this.op;
     request.lba = this.#lba + this.#doneBlocks;
@@ -139,6 +145,7 @@ export class IoCommand {
 
   /** What `request` asked for is done. Returns whether there is more to do. */
   advance(): boolean {
+    if (this.plan !== undefined) return this.plan.advance(this.request);
     this.#doneBlocks += this.request.blockCount;
     return this.#doneBlocks < this.#blockCount || this.#takeRange();
   }
@@ -150,6 +157,7 @@ export class IoCommand {
     this.loan = undefined;
     this.data = undefined;
     this.request.data = undefined;
+    this.plan = undefined;
     return loan;
   }
 
@@ -163,6 +171,16 @@ export class IoCommand {
     this.dataBytes = bytes;
     this.toController = op !== BlockOp.Read;
     this.#moves = true;
+    return status;
+  }
+
+  #rare(sqe: DataView, opcode: number, transferBytes: number): number {
+    // No operation that is counted: what they do to blocks is not the host's data.
+    this.#dataless(BlockOp.Verify, 0, 0);
+    const { status, dataBytes } = prepareRare(sqe, opcode, transferBytes, this.seat!.namespace);
+    this.rare = opcode;
+    this.dataBytes = dataBytes;
+    this.toController = true;
     return status;
   }
 

@@ -6,6 +6,7 @@ import { BlockOp } from "@nvmeof/bdev";
 import {
   DisconnectCommand,
   Fctype,
+  NvmOpcode,
   type NvmeofError,
   OPC_FABRICS,
   Sct,
@@ -16,16 +17,21 @@ import {
   crdOf,
   sctOf,
 } from "@nvmeof/codec";
+import { CopyCommand } from "@nvmeof/codec/management";
 import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
 import { anaRefusal } from "./ana.ts";
+import { type AuthRole, isAuthCommand } from "./auth/auth-role.ts";
 import type { Loan } from "./buffer-pool.ts";
 import type { Controller, IoService } from "./controller.ts";
 import { final } from "./errors.ts";
 import { Deadline } from "./gate.ts";
-import { IoCommand, IoPhase, NOTHING_TO_DO, type Seat } from "./io-command.ts";
+import { guardRefusal } from "./guard.ts";
+import { IoCommand, IoPhase, NOTHING_TO_DO } from "./io-command.ts";
+import { changeReservations, copyPlanOf, reservationReport } from "./io-rare.ts";
 import type { Incarnation } from "./incarnation.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Queue, QueueRole } from "./queue.ts";
+import { Seat } from "./seat.ts";
 
 const sequenceError = final(Status.CommandSequenceError);
 const invalidField = final(Status.InvalidField);
@@ -104,11 +110,9 @@ export class IoRole implements QueueRole, IoService {
     if (!this.#arrived(command)) this.#wait(command);
   }
 
-  leave(namespace: Namespace): void {
+  leave(namespace: Namespace, status: number): void {
     const seat = this.#seats[namespace.nsid];
-    if (seat?.namespace !== namespace) return;
-    this.#seats[namespace.nsid] = undefined;
-    seat.channel.close();
+    if (seat?.namespace === namespace) seat.close(status);
   }
 
   abort(cid: number): boolean {
@@ -130,7 +134,7 @@ export class IoRole implements QueueRole, IoService {
       // What its device has is kept until that settles: the device may still write to it.
       if (command.phase !== IoPhase.Backend) this.#release(command.clear());
     }
-    for (const seat of this.#seats) seat?.channel.close();
+    for (const seat of Array.from(this.#seats)) seat?.close(Status.SqDeleted);
     this.#seats.length = 0;
     this.#controller.detach(this.#qid);
   }
@@ -182,19 +186,26 @@ export class IoRole implements QueueRole, IoService {
     const seat = nsid < this.#seats.length ? this.#seats[nsid] : undefined;
     command.seat = seat ?? this.#sit(nsid);
     if (command.seat === undefined) return invalidNamespace;
-    return anaRefusal(controller.ana.states[command.seat.namespace.anaGroup]!);
+    const { anaGroup, guard } = command.seat.namespace;
+    const refusal = anaRefusal(controller.ana.states[anaGroup]!);
+    return refusal !== 0 || guard === 0 ? refusal : guardRefusal(command.seat, Sqe.opc.get(sqe));
   }
 
   /** The first command to a namespace. */
   #sit(nsid: number): Seat | undefined {
     const { byNsid } = this.#controller.subsystem;
     const namespace = nsid < byNsid.length ? byNsid[nsid] : undefined;
-    if (namespace === undefined) return undefined;
-    const seat = { namespace, channel: namespace.device.openChannel() };
+    if (namespace === undefined || !this.#controller.sees(namespace)) return undefined;
+    const seat = new Seat(namespace, this.#controller.host, this.#left);
     while (this.#seats.length <= nsid) this.#seats.push(undefined);
     this.#seats[nsid] = seat;
     return seat;
   }
+
+  readonly #left = (seat: Seat): void => {
+    const { nsid } = seat.namespace;
+    if (this.#seats[nsid] === seat) this.#seats[nsid] = undefined;
+  };
 
   #capsule(command: IoCommand): Uint8Array {
     const { capsule, dataBytes, tag } = command;
@@ -214,11 +225,14 @@ export class IoRole implements QueueRole, IoService {
   /** Gives the command to its device. Returns false when that has enough to do. */
   #submit(command: IoCommand): boolean {
     const seat = command.seat!;
-    if (this.#seats[seat.namespace.nsid] !== seat) {
-      this.#finish(command, invalidNamespace);
+    const { channel, namespace } = seat;
+    // It may have waited, and the world has changed meanwhile.
+    const refusal = seat.closedWith || (namespace.guard === 0 ? 0 : this.#guardRefusal(command));
+    if (refusal !== 0) {
+      this.#finish(command, refusal);
       return true;
     }
-    const { channel, namespace } = seat;
+    if (command.rare !== 0) return this.#rare(command, seat);
     if (channel.inflight >= namespace.device.limits.inflightMax) {
       command.phase = IoPhase.NoRoom;
       return false;
@@ -227,17 +241,70 @@ export class IoRole implements QueueRole, IoService {
     return true;
   }
 
+  #guardRefusal({ seat, tag }: IoCommand): number {
+    return guardRefusal(seat!, Sqe.opc.get(this.#queue.link.sqe(tag)));
+  }
+
+  /** A command of io-rare.ts. Returns false when it has to wait. */
+  #rare(command: IoCommand, seat: Seat): boolean {
+    const { tag, rare } = command;
+    const { link } = this.#queue;
+    const sqe = link.sqe(tag);
+    if (rare === NvmOpcode.Copy) return this.#copy(command, seat, sqe);
+    if (rare === NvmOpcode.ReservationReport) {
+      const { namespace } = seat;
+      this.#finishWith(
+        command,
+        reservationReport(this.#controller, namespace, link.transferBytes(tag)),
+      );
+      return true;
+    }
+    command.phase = IoPhase.Waiting;
+    changeReservations(this.#controller, seat.namespace, sqe, command.data!, (status) => {
+      // The queue may have ended meanwhile.
+      if (command.phase === IoPhase.Waiting) this.#finish(command, status);
+    });
+    return true;
+  }
+
+  #copy(command: IoCommand, seat: Seat, sqe: DataView): boolean {
+    const { context, account } = this.#queue;
+    if (command.plan === undefined) {
+      const fua = CopyCommand.fua.get(sqe) === 1 || !this.#controller.features.writeCache;
+      const bytesMax = this.#transferBytesMax;
+      const plan = copyPlanOf(sqe, command.data!, seat.namespace, fua, bytesMax);
+      if (typeof plan === "number") {
+        this.#finish(command, plan);
+        return true;
+      }
+      command.plan = plan;
+      // The ranges are read; their place is worth more to others.
+      this.#release(command.loan);
+      command.loan = undefined;
+    }
+    const loan = context.pool.take(command.plan.bufferBytes, account);
+    if (loan === undefined) {
+      command.phase = IoPhase.NoCopyBuffer;
+      return false;
+    }
+    command.loan = loan;
+    command.plan.begin(loan.first(command.plan.bufferBytes));
+    command.rare = 0;
+    return this.#submit(command);
+  }
+
   #submitNext(command: IoCommand, seat: Seat): void {
     command.phase = IoPhase.Backend;
     command.fillRequest();
     const { usage } = this.#queue.context;
     usage.backendRequests++;
+    seat.submitted();
     this.#incarnation.submitted();
     try {
       seat.channel.submit(command.request, command.settle);
     } catch {
       // A device must not throw, but one that does fails its own request only.
-      this.#backendDone(undefined);
+      this.#backendDone(seat, undefined);
       this.#finish(command, Status.InternalError);
     }
   }
@@ -245,11 +312,16 @@ export class IoRole implements QueueRole, IoService {
   #settled(command: IoCommand, error: NvmeofError | undefined): void {
     // A device that settles twice is not listened to again.
     if (command.phase !== IoPhase.Backend) return;
-    this.#backendDone(error);
+    const seat = command.seat!;
+    this.#backendDone(seat, error);
     if (this.#state.phase === "ended") this.#release(command.clear());
-    else if (error !== undefined) this.#finish(command, this.#statusOf(error));
-    else if (command.advance()) this.#submitNext(command, command.seat!);
-    else this.#finish(command, 0);
+    // What was not begun because its seat was closed ends as that says.
+    else if (error?.outcome === "not-sent" && seat.closedWith !== 0) {
+      this.#finish(command, seat.closedWith);
+    } else if (error !== undefined) this.#finish(command, this.#statusOf(error));
+    else if (!command.advance()) this.#finish(command, 0);
+    else if (seat.closedWith !== 0) this.#finish(command, seat.closedWith);
+    else this.#submitNext(command, seat);
   }
 
   /** With a delay (CRD) only where the host knows of such, and where it stands for a time. */
@@ -262,9 +334,10 @@ export class IoRole implements QueueRole, IoService {
     return told ? status : status & ~CRD_MASK;
   }
 
-  #backendDone(error: NvmeofError | undefined): void {
+  #backendDone(seat: Seat, error: NvmeofError | undefined): void {
     const { context } = this.#queue;
     context.usage.backendRequests--;
+    seat.settled();
     this.#incarnation.settled(error?.outcome === "unknown");
     if (context.usage.backendRequests === 0) context.backendIdle?.();
   }
@@ -290,13 +363,27 @@ export class IoRole implements QueueRole, IoService {
       this.#release(loan);
       this.#queue.answer(tag, 0);
     }
+    this.#afterOne();
+  }
+
+  /** The other place where one ends: with data that is nobody's any more. */
+  #finishWith(command: IoCommand, data: Uint8Array): void {
+    const { tag } = command;
+    this.#release(command.clear());
+    this.inflight--;
+    this.#queue.answerBytes(tag, data);
+    this.#afterOne();
+  }
+
+  #afterOne(): void {
     if (this.#state.phase === "disconnecting") this.#disconnectWhenDone();
     if (this.#waiting.length > 0 && this.#wake === "none") this.#resume();
   }
 
   #failed(command: IoCommand, status: number): void {
-    const { link, port } = this.#queue;
+    const { context, link, port } = this.#queue;
     const { seat } = command;
+    context.counting.refused(link, command.tag, status);
     this.#controller.errors.note(this.#qid, link.sqe(command.tag), status, port.trtype);
     const isMedia = sctOf(status) === Sct.Media && codeOf(status) !== Status.CompareFailure;
     if (isMedia && seat !== undefined) seat.namespace.counters.mediaErrors++;
@@ -313,7 +400,7 @@ export class IoRole implements QueueRole, IoService {
 
   /** Who waits for room is woken by a command that settles, so only buffers are asked for. */
   #askToWake(command: IoCommand): void {
-    if (command.phase !== IoPhase.NoBuffer || this.#wake === "asked") return;
+    if (command.phase === IoPhase.NoRoom || this.#wake === "asked") return;
     this.#wake = "asked";
     this.#queue.context.pool.whenFreed(() => {
       this.#wake = "none";
@@ -327,7 +414,7 @@ export class IoRole implements QueueRole, IoService {
       // Taken out first: what ends at once looks for those who wait.
       this.#waiting.shift();
       const waits =
-        command.phase === IoPhase.NoRoom ? !this.#submit(command) : !this.#begin(command);
+        command.phase === IoPhase.NoBuffer ? !this.#begin(command) : !this.#submit(command);
       if (!waits) continue;
       this.#waiting.unshift(command.tag);
       this.#askToWake(command);
@@ -335,9 +422,18 @@ export class IoRole implements QueueRole, IoService {
     }
   }
 
+  /** The host proves again who it is: what sees to that serves the queue until it is done. */
+  #authenticate(command: IoCommand, auth: AuthRole): void {
+    command.clear();
+    this.inflight--;
+    auth.begin(command.tag);
+  }
+
   #fabrics(command: IoCommand, sqe: DataView): void {
     const fctype = sqe.getUint8(4);
-    if (fctype === Fctype.Connect) this.#finish(command, sequenceError);
+    const { auth } = this.#queue;
+    if (auth !== undefined && isAuthCommand(sqe)) this.#authenticate(command, auth);
+    else if (fctype === Fctype.Connect) this.#finish(command, sequenceError);
     else if (fctype !== Fctype.Disconnect) this.#finish(command, invalidOpcode);
     else if (this.#state.phase !== "serving") this.#finish(command, Status.SqDeleted);
     else if (DisconnectCommand.recfmt.get(sqe) !== 0) {

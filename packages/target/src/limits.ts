@@ -2,6 +2,7 @@
 // Read first: Base 2.0 §5.17.2.1 "Identify Controller data structure" for those a host is told of.
 
 import { ENTRY_LOG_MAX } from "@nvmeof/codec";
+import { checkNames } from "@nvmeof/core";
 
 /** Bounds of a target. Times in milliseconds, sizes in bytes. */
 export interface TargetLimits {
@@ -9,6 +10,11 @@ export interface TargetLimits {
   readonly connectionsMax: number;
   /** Connections at the same time from one address. Default 128. */
   readonly connectionsPerAddressMax: number;
+  /**
+   * Connections that have no successful Connect yet; beyond, the one that has waited longest is closed,
+   * so that those who say nothing keep nobody out. Default 512.
+   */
+  readonly connectingMax: number;
   /** Controllers of one subsystem; Connect is answered with Controller Busy beyond. Default 512. */
   readonly controllersMax: number;
   /** Controllers of one subsystem that one host NQN may have. Default 64. */
@@ -19,14 +25,31 @@ export interface TargetLimits {
   readonly queueDepthMax: number;
   /** Entries of an admin queue (ASQSZ). Default 32. */
   readonly adminQueueDepthMax: number;
-  /** From the connection to the whole ICReq. Default 5 s. */
+  /** From the connection to the end of the TLS handshake, at ports that have one. Default 5 s. */
+  readonly handshakeTimeoutMs: number;
+  /** From the connection, or the handshake, to the whole ICReq. Default 5 s. */
   readonly initializeTimeoutMs: number;
   /** From there to a Connect that succeeds. Default 10 s. */
   readonly connectTimeoutMs: number;
   /** Commands other than a good Connect that a connection may send before it is closed. Default 3. */
   readonly refusedCommandsMax: number;
+  /**
+   * Queues whose host has yet to prove who it is; beyond, the one that has waited longest is closed.
+   * Default 128.
+   */
+  readonly unauthenticatedMax: number;
+  /** From Connect, or from the beginning of another exchange, to the proof of the host. Default 10 s. */
+  readonly authenticateTimeoutMs: number;
+  /** Failures to do so from one address in a minute; Controller Busy beyond. Default 5. */
+  readonly authenticationFailuresMax: number;
   /** From Connect of an admin queue to CC.EN. Default 30 s. */
   readonly enableTimeoutMs: number;
+  /** From the first byte of a PDU to its last. Default 10 s. */
+  readonly partialPduTimeoutMs: number;
+  /** From an R2T to all of its data. Default 30 s. */
+  readonly r2tTimeoutMs: number;
+  /** Time that a host may take to receive one write of ours; it is up to a quarter longer. Default 60 s. */
+  readonly sendTimeoutMs: number;
   /** Longest Keep Alive Timeout that is accepted. Default 10 min. */
   readonly keepAliveTimeoutMsMax: number;
   /** Keep Alive Timeouts are rounded up to a multiple of this (KAS); of 100 ms. Default 1 s. */
@@ -45,6 +68,8 @@ export interface TargetLimits {
   readonly bufferBytesMax: number;
   /** Buffers kept for later use while no command holds them. Default 16 MiB. */
   readonly idleBufferBytesMax: number;
+  /** Bytes that wait to be sent on one connection; beyond, nothing is read from it. Default 4 MiB. */
+  readonly queuedBytesMax: number;
   /** Asynchronous Event Requests of one controller at the same time (AERL). Default 4. */
   readonly asyncEventRequestsMax: number;
   /** Abort commands of one controller at the same time (ACL). Default 4. */
@@ -78,15 +103,23 @@ export interface TargetLimits {
 export const defaultLimits: TargetLimits = {
   connectionsMax: 1_024,
   connectionsPerAddressMax: 128,
+  connectingMax: 512,
   controllersMax: 512,
   controllersPerHostMax: 64,
   ioQueuesMax: 128,
   queueDepthMax: 128,
   adminQueueDepthMax: 32,
+  handshakeTimeoutMs: 5_000,
   initializeTimeoutMs: 5_000,
   connectTimeoutMs: 10_000,
   refusedCommandsMax: 3,
+  unauthenticatedMax: 128,
+  authenticateTimeoutMs: 10_000,
+  authenticationFailuresMax: 5,
   enableTimeoutMs: 30_000,
+  partialPduTimeoutMs: 10_000,
+  r2tTimeoutMs: 30_000,
+  sendTimeoutMs: 60_000,
   keepAliveTimeoutMsMax: 600_000,
   keepAliveGranularityMs: 1_000,
   discoveryKeepAliveTimeoutMs: 120_000,
@@ -96,6 +129,7 @@ export const defaultLimits: TargetLimits = {
   connectionBufferBytesMax: 4 * 1024 * 1024,
   bufferBytesMax: 256 * 1024 * 1024,
   idleBufferBytesMax: 16 * 1024 * 1024,
+  queuedBytesMax: 4 * 1024 * 1024,
   asyncEventRequestsMax: 4,
   abortsMax: 4,
   commandQuiesceTimeMs: 0,
@@ -143,9 +177,10 @@ const units: Partial<Record<keyof TargetLimits, number>> = {
 /**
  * The defaults with what is given in their place.
  *
- * @throws RangeError for a value that a limit cannot have.
+ * @throws RangeError for a value that a limit cannot have; TypeError for a name that there is not.
  */
 export function resolveLimits(given: Partial<TargetLimits> = {}): TargetLimits {
+  checkNames(given, Object.keys(defaultLimits), "limit");
   const limits = { ...defaultLimits };
   for (const name of Object.keys(defaultLimits) as (keyof TargetLimits)[]) {
     const value = given[name];
@@ -169,6 +204,15 @@ export function resolveLimits(given: Partial<TargetLimits> = {}): TargetLimits {
     throw new RangeError("bufferBytesMax must be at least connectionBufferBytesMax");
   }
   return limits;
+}
+
+/**
+ * Checks limits without a target.
+ *
+ * @throws RangeError for a value that a limit cannot have.
+ */
+export function checkLimits(given: Partial<TargetLimits>): void {
+  resolveLimits(given);
 }
 
 /** CRDT1 to CRDT3 are counted in these, in 16 bits. */

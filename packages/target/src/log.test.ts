@@ -45,7 +45,7 @@ const getLog = (
 
 test("[T91] a log that is reserved or not ours, and a UUID index, are refused", () => {
   const { controller } = connected();
-  for (const lid of [0x06, 0x70, 0x7f, 0xff]) {
+  for (const lid of [0x0d, 0x70, 0x7f, 0xff]) {
     const { status } = getLog(controller, lid, 512);
     expect(status).toBe(Status.InvalidLogPage | 0x4000);
   }
@@ -157,7 +157,7 @@ test("logs and commands that are supported say so, and those of a discovery cont
   const supported = Array.from({ length: 256 }, (_, lid) => lid).filter(
     (lid) => SupportedLogPage.lsupp.get(pages, lid * 4) === 1,
   );
-  expect(supported).toEqual([0, 1, 2, 3, 4, 5, 0x0c]);
+  expect(supported).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 9, 0x0c, 0x12, 0x80]);
   const effects = viewOf(getLog(controller, Lid.CommandEffects, 4096).data);
   const effect = (isAdmin: boolean, opcode: number) =>
     decode(CommandEffects, effects, commandEffectsOffset(isAdmin, opcode));
@@ -165,7 +165,8 @@ test("logs and commands that are supported say so, and those of a discovery cont
   expect(effect(true, AdminOpcode.FormatNvm).csupp).toBe(0);
   expect(effect(false, NvmOpcode.Write)).toMatchObject({ csupp: 1, lbcc: 1 });
   expect(effect(false, NvmOpcode.Read)).toMatchObject({ csupp: 1, lbcc: 0 });
-  expect(effect(false, NvmOpcode.Copy).csupp).toBe(0);
+  expect(effect(false, NvmOpcode.Copy)).toMatchObject({ csupp: 1, lbcc: 1 });
+  expect(effect(false, NvmOpcode.WriteUncorrectable).csupp).toBe(0);
 });
 
 test("the firmware slot log has one slot", () => {

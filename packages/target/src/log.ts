@@ -2,9 +2,11 @@
 // Read first: Base 2.0 §5.16 "Get Log Page command", §5.16.1 "Log Specific Information".
 
 import {
+  AdminOpcode,
   type AnaGroup,
   COMMAND_EFFECTS_BYTES,
   CommandEffects,
+  type Decoded,
   FirmwareSlotLog,
   GetLogPageCommand,
   LSP_ANA_GROUPS_ONLY,
@@ -24,9 +26,18 @@ import {
   encoded,
   viewOf,
 } from "@nvmeof/codec";
+import {
+  EnduranceGroupLog,
+  FEATURE_EFFECTS_BYTES,
+  FeatureEffects,
+  LSP_TELEMETRY_CREATE,
+} from "@nvmeof/codec/management";
+import { Notice } from "./async-events.ts";
 import type { Controller } from "./controller.ts";
 import { final } from "./errors.ts";
-import type { Counters } from "./namespace.ts";
+import { supportedFids } from "./features.ts";
+import { type Counters, ENDURANCE_GROUP } from "./namespace.ts";
+import { namespaceFids } from "./namespace-features.ts";
 import { adminOpcodesOf } from "./opcodes.ts";
 
 /** The bytes asked for, or the status to refuse the command with. */
@@ -41,9 +52,13 @@ const nvmPages: readonly number[] = [
   Lid.FirmwareSlot,
   Lid.ChangedNamespaces,
   Lid.CommandEffects,
+  Lid.DeviceSelfTest,
+  Lid.TelemetryHost,
+  Lid.EnduranceGroup,
   Lid.Ana,
+  Lid.FeatureEffects,
+  Lid.ReservationNotification,
 ];
-const resettingPages: readonly number[] = [...nvmPages, Lid.CrossControllerReset];
 const discoveryPages: readonly number[] = [
   Lid.SupportedLogPages,
   Lid.ErrorInformation,
@@ -52,7 +67,11 @@ const discoveryPages: readonly number[] = [
 
 function pagesOf(controller: Controller): readonly number[] {
   if (controller.subsystem.kind === "discovery") return discoveryPages;
-  return controller.takesResets ? resettingPages : nvmPages;
+  return [
+    ...nvmPages,
+    ...(controller.takesResets ? [Lid.CrossControllerReset] : []),
+    ...(controller.subsystem.erase === "all" ? [Lid.SanitizeStatus] : []),
+  ];
 }
 
 /**
@@ -80,6 +99,7 @@ export function getLogPage(controller: Controller, sqe: DataView, transferBytes:
   if (GetLogPageCommand.rae.get(sqe) === 0) {
     controller.events.logRead(lid);
     if (lid === Lid.ChangedNamespaces) controller.changed.clear();
+    if (lid === Lid.ReservationNotification) notificationRead(controller);
   }
   const removes = (GetLogPageCommand.lsp.get(sqe) & LSP_CCR_REMOVE_COMPLETED) !== 0;
   if (lid === Lid.CrossControllerReset && removes) controller.resets.removeRead(offset, bytes);
@@ -102,6 +122,19 @@ function logOf(controller: Controller, sqe: DataView, lid: number): Page {
       return encodeChangedNamespaces([...controller.changed].sort((a, b) => a - b));
     case Lid.CommandEffects:
       return commandEffects(controller);
+    case Lid.DeviceSelfTest:
+      return controller.subsystem.selfTests.log();
+    case Lid.TelemetryHost:
+      if ((lsp & LSP_TELEMETRY_CREATE) !== 0) controller.telemetry.gather(controller);
+      return controller.telemetry.page();
+    case Lid.EnduranceGroup:
+      return enduranceLog(controller, GetLogPageCommand.lsi.get(sqe));
+    case Lid.FeatureEffects:
+      return featureEffects();
+    case Lid.ReservationNotification:
+      return controller.reservationNotices.page();
+    case Lid.SanitizeStatus:
+      return controller.subsystem.erasure.log();
     case Lid.Ana:
       return anaLog(controller, (lsp & LSP_ANA_GROUPS_ONLY) !== 0);
     case Lid.CrossControllerReset:
@@ -142,7 +175,7 @@ function smartLog(controller: Controller, nsid: number): Page {
   if (nsid === 0 || nsid === NSID_ALL) {
     counters = subsystem.counters;
   } else {
-    const namespace = subsystem.byNsid[nsid];
+    const namespace = controller.namespace(nsid);
     if (namespace === undefined) return final(Status.InvalidNamespace);
     counters = namespace.counters;
   }
@@ -160,6 +193,48 @@ function smartLog(controller: Controller, nsid: number): Page {
   });
 }
 
+/** One notification was read; where more wait the host is told once more. */
+function notificationRead(controller: Controller): void {
+  controller.reservationNotices.wasRead();
+  if (controller.reservationNotices.size > 0) controller.notify(Notice.Reservation);
+}
+
+const GIGABYTE = 1e9;
+
+/** The one group: all namespaces of the subsystem. */
+function enduranceLog({ subsystem, errors }: Controller, group: number): Page {
+  if (group !== ENDURANCE_GROUP) return invalidField;
+  const { counters, manager, namespaces } = subsystem;
+  const gigabytes = (bytes: number): bigint => BigInt(Math.ceil(bytes / GIGABYTE));
+  const capacity = namespaces.reduce((sum, each) => sum + each.blockBytes * each.blockCount, 0);
+  const free = manager?.freeBytes ?? 0;
+  return encoded(EnduranceGroupLog, {
+    avsp: 100,
+    dur: gigabytes(counters.readBytes),
+    duw: gigabytes(counters.writtenBytes),
+    muw: gigabytes(counters.writtenBytes),
+    hrc: BigInt(counters.readCommands),
+    hwc: BigInt(counters.writeCommands),
+    mdie: BigInt(counters.mediaErrors),
+    neile: BigInt(errors.count),
+    tegcap: BigInt(capacity + free),
+    uegcap: BigInt(free),
+  });
+}
+
+/** FSP: whose a feature is. */
+const SCOPE_NAMESPACE = 1;
+const SCOPE_CONTROLLER = 2;
+
+function featureEffects(): Uint8Array {
+  const log = new Uint8Array(FEATURE_EFFECTS_BYTES);
+  for (const fid of supportedFids) {
+    const fsp = namespaceFids.includes(fid) ? SCOPE_NAMESPACE : SCOPE_CONTROLLER;
+    encode(FeatureEffects, viewOf(log), fid * FeatureEffects.size, { fsupp: 1, fsp });
+  }
+  return log;
+}
+
 /** I/O commands, and whether they change what blocks hold. */
 const ioEffects: readonly (readonly [opcode: number, lbcc: number])[] = [
   [NvmOpcode.Flush, 0],
@@ -169,14 +244,29 @@ const ioEffects: readonly (readonly [opcode: number, lbcc: number])[] = [
   [NvmOpcode.WriteZeroes, 1],
   [NvmOpcode.DatasetManagement, 1],
   [NvmOpcode.Verify, 0],
+  [NvmOpcode.ReservationRegister, 0],
+  [NvmOpcode.ReservationReport, 0],
+  [NvmOpcode.ReservationAcquire, 0],
+  [NvmOpcode.ReservationRelease, 0],
+  [NvmOpcode.Copy, 1],
 ];
+
+/** Admin commands that do more than answer. */
+const adminEffects: Readonly<Record<number, Partial<Decoded<typeof CommandEffects>>>> = {
+  [AdminOpcode.NamespaceManagement]: { ncc: 1, nic: 1 },
+  [AdminOpcode.NamespaceAttachment]: { nic: 1 },
+  // Alone in its namespace, and alone altogether.
+  [AdminOpcode.FormatNvm]: { lbcc: 1, ncc: 1, cse: 1 },
+  [AdminOpcode.Sanitize]: { lbcc: 1, cse: 2 },
+};
 
 function commandEffects(controller: Controller): Uint8Array {
   const log = new Uint8Array(COMMAND_EFFECTS_BYTES);
   const view = viewOf(log);
   const isDiscovery = controller.subsystem.kind === "discovery";
   for (const opcode of adminOpcodesOf(controller)) {
-    encode(CommandEffects, view, commandEffectsOffset(true, opcode), { csupp: 1 });
+    const effects = { csupp: 1, ...adminEffects[opcode] };
+    encode(CommandEffects, view, commandEffectsOffset(true, opcode), effects);
   }
   for (const [opcode, lbcc] of isDiscovery ? [] : ioEffects) {
     encode(CommandEffects, view, commandEffectsOffset(false, opcode), { csupp: 1, lbcc });
@@ -185,9 +275,9 @@ function commandEffects(controller: Controller): Uint8Array {
 }
 
 function anaLog(controller: Controller, groupsOnly: boolean): Uint8Array {
-  const { ana, subsystem } = controller;
+  const { ana, namespaces, subsystem } = controller;
   const members = new Map<number, number[]>();
-  for (const { anaGroup, nsid } of subsystem.namespaces) {
+  for (const { anaGroup, nsid } of namespaces) {
     const nsids = members.get(anaGroup);
     if (nsids === undefined) members.set(anaGroup, [nsid]);
     else nsids.push(nsid);

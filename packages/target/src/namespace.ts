@@ -4,6 +4,8 @@
 import type { BlockDevice } from "@nvmeof/bdev";
 import { hexText, uuidBytes } from "@nvmeof/codec";
 import { derivedUuid } from "./identity.ts";
+import { Reservations } from "./reservations.ts";
+import type { Seat } from "./seat.ts";
 
 /** A block device as a namespace. */
 export interface NamespaceOptions {
@@ -21,7 +23,23 @@ export interface NamespaceOptions {
   readonly anaGroup?: number | undefined;
   /** Refuse what changes blocks. Default: whether the device does. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Whom it is attached to until hosts say otherwise (Namespace Attachment): all controllers, or none.
+   * Default "all".
+   */
+  readonly attach?: "all" | "none" | undefined;
+  /** Several controllers may have it at the same time (NMIC). Default true. */
+  readonly isShared?: boolean | undefined;
+  /** Hosts may delete it; its device then goes back to the provider. Default false. */
+  readonly isManaged?: boolean | undefined;
+  /** Hosts that may be registered for reservations at the same time. Default 256. */
+  readonly registrantsMax?: number | undefined;
 }
+
+const REGISTRANTS_MAX = 256;
+
+/** The one endurance group that all namespaces of a subsystem are in. */
+export const ENDURANCE_GROUP = 1;
 
 /** What hosts did, for SMART / Health. */
 export class Counters {
@@ -49,7 +67,19 @@ export class Namespace {
   readonly nguid: Uint8Array | undefined;
   readonly eui64: Uint8Array | undefined;
   readonly anaGroup: number;
-  readonly readOnly: boolean;
+  readonly attach: "all" | "none";
+  readonly isShared: boolean;
+  readonly isManaged: boolean;
+  readonly reservations: Reservations;
+  /** Queues that use it, and those that are gone while its device still has requests of theirs. */
+  readonly seats = new Set<Seat>();
+  /** What commands have to look at first, see `Guard`; 0 for nothing. Read for every I/O command. */
+  guard = 0;
+  /** How much of a format is done, 0 to 1; undefined when there is none. */
+  formatProgress: number | undefined;
+  /** A host has set it to be write protected. */
+  writeProtection: "none" | "protected" = "none";
+  readonly #ownReadOnly: boolean;
   readonly blockBytes: number;
   /** Number of blocks now. */
   blockCount: number;
@@ -70,11 +100,20 @@ export class Namespace {
     this.nguid = ofLength("nguid", 16, options.nguid ?? identity.nguid);
     this.eui64 = ofLength("eui64", 8, options.eui64 ?? identity.eui64);
     this.anaGroup = options.anaGroup ?? 1;
-    this.readOnly = options.readOnly === true || device.features.readOnly;
+    this.attach = options.attach ?? "all";
+    this.isShared = options.isShared ?? true;
+    this.isManaged = options.isManaged ?? false;
+    this.reservations = new Reservations(options.registrantsMax ?? REGISTRANTS_MAX);
+    this.#ownReadOnly = options.readOnly === true || device.features.readOnly;
     this.blockBytes = device.blockBytes;
     this.blockCount = device.blockCount;
     this.transferBlocksMax = device.limits.transferBlocksMax;
     this.boundaryBlocks = device.limits.boundaryBlocks;
+  }
+
+  /** Refuses what changes blocks. */
+  get readOnly(): boolean {
+    return this.#ownReadOnly || this.writeProtection === "protected";
   }
 }
 

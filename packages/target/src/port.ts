@@ -10,6 +10,7 @@ import {
   type ControllerTransportOptions,
   type LinkListener,
   type Listener,
+  type StreamSecurity,
   type TransportAddress,
   acceptQueue,
 } from "@nvmeof/transport";
@@ -37,6 +38,8 @@ export interface ListenOptions extends Pick<
 export interface TargetPort extends AsyncDisposable {
   readonly portId: number;
   readonly address: TransportAddress;
+  /** How hosts connect here, which is what the listener says; `undefined` for in clear. */
+  readonly security: StreamSecurity | undefined;
   readonly offers: "all" | "discovery";
   /** Takes no more hosts. Those that came in here stay, unless they are to be dropped. */
   close(connections?: "keep" | "drop"): void;
@@ -46,6 +49,8 @@ export interface TargetPort extends AsyncDisposable {
 export class ConnectionCounts {
   readonly #context: TargetContext;
   readonly #byAddress = new Map<string, number>();
+  /** Queues without a Connect, oldest first. */
+  readonly #connecting = new Set<Queue>();
 
   constructor(context: TargetContext) {
     this.#context = context;
@@ -53,18 +58,32 @@ export class ConnectionCounts {
 
   /** Counts a connection, unless it is one too many. Returns whether it may come in. */
   admit(remote: string): boolean {
-    const { limits, observers, usage } = this.#context;
+    const { counting, limits, observers, usage } = this.#context;
     const address = addressOf(remote);
     const count = this.#byAddress.get(address) ?? 0;
     const total = usage.connections >= limits.connectionsMax;
     if (total || count >= limits.connectionsPerAddressMax) {
       const limit = total ? "connectionsMax" : "connectionsPerAddressMax";
+      counting.count(limit);
       observers.tell({ type: "connection-refused", remote, limit });
       return false;
     }
     this.#byAddress.set(address, count + 1);
     usage.connections++;
     return true;
+  }
+
+  /** A queue came in. If too many have no Connect yet, the one that waits longest makes room. */
+  begin(queue: Queue): void {
+    this.#connecting.add(queue);
+    if (this.#connecting.size <= this.#context.limits.connectingMax) return;
+    const [oldest] = this.#connecting;
+    oldest?.end("reset", "no Connect yet, and others want to come in", "connectingMax");
+  }
+
+  /** A queue is connected, or has ended. */
+  settled(queue: Queue): void {
+    this.#connecting.delete(queue);
   }
 
   /** A connection that was admitted has ended. */
@@ -93,6 +112,7 @@ export class Port implements TargetPort, QueuePort {
   readonly portId: number;
   readonly address: TransportAddress;
   readonly trtype: number;
+  readonly security: StreamSecurity | undefined;
   readonly offers: "all" | "discovery";
   readonly #owner: PortOwner;
   readonly #options: ListenOptions;
@@ -107,6 +127,7 @@ export class Port implements TargetPort, QueuePort {
     this.#owner = owner;
     this.#options = options;
     const { listener } = options;
+    this.security = "yields" in listener ? undefined : listener.security;
     if ("yields" in listener) listener.listen((link) => this.#admit(link));
     else listener.listen((stream) => this.#accept(stream));
   }
@@ -130,8 +151,13 @@ export class Port implements TargetPort, QueuePort {
     for (const queue of this.#queues) queue.end("by-load", why);
   }
 
+  queueConnected(queue: Queue): void {
+    this.#owner.counts.settled(queue);
+  }
+
   queueEnded(queue: Queue): void {
     this.#queues.delete(queue);
+    this.#owner.counts.settled(queue);
     this.#owner.counts.leave(queue.link.remote);
   }
 
@@ -148,12 +174,22 @@ export class Port implements TargetPort, QueuePort {
       clock,
       h2cDataBytesMax: limits.h2cDataBytesMax,
       initializeTimeoutMs: limits.initializeTimeoutMs,
+      partialPduTimeoutMs: limits.partialPduTimeoutMs,
+      r2tTimeoutMs: limits.r2tTimeoutMs,
+      sendTimeoutMs: limits.sendTimeoutMs,
+      queuedBytesMax: limits.queuedBytesMax,
+      onPaused: this.#paused,
       ...(headerDigest === undefined ? {} : { headerDigest }),
       ...(dataDigest === undefined ? {} : { dataDigest }),
       ...(pda === undefined ? {} : { pda }),
     };
     return acceptQueue(options, stream, (link) => this.#serve(link));
   }
+
+  readonly #paused = (remote: string): void => {
+    const { counting } = this.#owner.context;
+    counting.met("queuedBytesMax", remote, "nothing is read until the host takes what it was sent");
+  };
 
   #admit(link: ControllerLink): ControllerEvents | undefined {
     return this.#owner.counts.admit(link.remote) ? this.#serve(link) : undefined;
@@ -163,6 +199,7 @@ export class Port implements TargetPort, QueuePort {
     const { context } = this.#owner;
     const queue = new Queue(context, this, link, (each) => new ConnectRole(each, this.#find));
     this.#queues.add(queue);
+    this.#owner.counts.begin(queue);
     return queue;
   }
 }

@@ -2,12 +2,14 @@
 // Read first: @nvmeof/transport queue-link.ts for the contract; gate.ts for who may pass.
 
 import type { NvmeofError } from "@nvmeof/codec";
-import type { CloseHow, ControllerEvents, ControllerLink } from "@nvmeof/transport";
+import type { CloseHow, ControllerEvents, ControllerLink, TlsFailure } from "@nvmeof/transport";
+import type { AuthRole } from "./auth/auth-role.ts";
 import { BufferAccount, type Loan } from "./buffer-pool.ts";
 import type { TargetContext } from "./context.ts";
+import type { MetLimit } from "./counters.ts";
 import { Deadline, GateMode } from "./gate.ts";
 
-/** What a queue is to its commands; it changes once, when Connect succeeds. */
+/** What a queue is to its commands: that of Connect first, and authentication now and then. */
 export interface QueueRole {
   /** A command arrived in slot `tag`. */
   command(tag: number): void;
@@ -24,6 +26,8 @@ export interface QueuePort {
   readonly portId: number;
   /** Transport type of the Error Information log and of discovery entries. */
   readonly trtype: number;
+  /** The queue's Connect has succeeded. */
+  queueConnected(queue: Queue): void;
   /** The queue has ended. */
   queueEnded(queue: Queue): void;
 }
@@ -34,6 +38,8 @@ export class Queue implements ControllerEvents {
   readonly port: QueuePort;
   readonly link: ControllerLink;
   readonly account: BufferAccount;
+  /** Of a queue whose host has to prove who it is; it need not be the role that serves the queue. */
+  auth: AuthRole | undefined;
   readonly #connectDeadline: Deadline;
   #role: QueueRole;
   #state: "open" | "ended" = "open";
@@ -52,7 +58,7 @@ export class Queue implements ControllerEvents {
     this.account = new BufferAccount(context.limits.connectionBufferBytesMax);
     const { clock, gate } = context;
     this.#connectDeadline = new Deadline(clock, gate, () =>
-      this.end("reset", "no Connect in time"),
+      this.end("reset", "no Connect in time", "connectTimeoutMs"),
     );
     this.#role = firstRole(this);
   }
@@ -60,6 +66,12 @@ export class Queue implements ControllerEvents {
   /** The role that serves the queue from now on. */
   become(role: QueueRole): void {
     this.#connectDeadline.clear();
+    this.port.queueConnected(this);
+    this.#role = role;
+  }
+
+  /** Another role serves the queue from now on, whose Connect has succeeded long ago. */
+  handOver(role: QueueRole): void {
     this.#role = role;
   }
 
@@ -110,23 +122,31 @@ export class Queue implements ControllerEvents {
 
   /**
    * Ends the connection from our side, at once. `by-load`: one with nothing under way gets its last
-   * bytes, any other is cut.
+   * bytes, any other is cut. `limit`: the bound that the host met.
    */
-  end(how: CloseHow | "by-load", why: string): void {
+  end(how: CloseHow | "by-load", why: string, limit?: MetLimit): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     const isOrderly = how === "orderly" || (how === "by-load" && this.inflight === 0);
     this.link.close(isOrderly ? "orderly" : "reset", this.context.limits.lingerMs);
-    this.#finish(why);
+    if (limit !== undefined) this.context.counting.count(limit);
+    this.#finish(why, limit);
   }
 
   lost(error: NvmeofError): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#finish(error.message);
+    const { counting } = this.context;
+    const { failure, identity } = counting.tlsRefused(error) ?? {};
+    this.#finish(error.message, counting.lost(error), failure, identity);
   }
 
-  #finish(message: string): void {
+  #finish(
+    message: string,
+    limit: MetLimit | undefined,
+    tlsFailure?: TlsFailure,
+    tlsIdentity?: string,
+  ): void {
     const { observers, pool, usage } = this.context;
     this.#connectDeadline.clear();
     const held = this.#held;
@@ -136,7 +156,9 @@ export class Queue implements ControllerEvents {
     this.#role.ended();
     pool.writeOff(this.account);
     usage.connections--;
-    observers.tell({ type: "connection-ended", remote: this.link.remote, message });
+    const { remote } = this.link;
+    const why = { limit, tlsFailure, tlsIdentity };
+    observers.tell({ type: "connection-ended", remote, message, ...why });
     this.port.queueEnded(this);
   }
 

@@ -3,11 +3,15 @@
 
 import { Observers } from "@nvmeof/bdev";
 import { DISCOVERY_NQN } from "@nvmeof/codec";
+import type { TlsKey, TlsPsk } from "@nvmeof/codec/auth";
 import type { Random } from "@nvmeof/core";
-import type { Clock } from "@nvmeof/transport";
+import type { AuthCrypto } from "@nvmeof/core/auth";
+import type { Clock, ProvenNames } from "@nvmeof/transport";
 import { Notice } from "./async-events.ts";
+import { AuthWatch } from "./auth/auth-watch.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import type { TargetContext } from "./context.ts";
+import { Counting, type TargetCounters } from "./counters.ts";
 import { DiscoverySource, type Referral, checkReferral } from "./discovery.ts";
 import { TargetError } from "./errors.ts";
 import type { TargetEvent } from "./events.ts";
@@ -25,6 +29,11 @@ export interface TargetOptions {
    * `@nvmeof/target/node`, a seed in tests. Default none, and then no Cross-Controller Reset.
    */
   readonly random?: Random | undefined;
+  /**
+   * Hashes and chance for hosts that have to prove who they are: `authCrypto` of `@nvmeof/core/node`,
+   * which `serve` brings. Default none; then no host can have a secret.
+   */
+  readonly authCrypto?: AuthCrypto | undefined;
   /** Bounds, in place of their defaults. */
   readonly limits?: Partial<TargetLimits> | undefined;
   /** Other discovery controllers that hosts are told of. */
@@ -83,15 +92,22 @@ export class Target implements AsyncDisposable {
 
   /** @throws RangeError for a limit that cannot be. */
   constructor(options: TargetOptions) {
-    const { clock } = options;
+    const { clock, authCrypto } = options;
     const limits = resolveLimits(options.limits);
+    const observers = new Observers<TargetEvent>(clock);
+    const counting = new Counting(clock, observers, limits.transferBytesMax);
+    const waits = "a command waits for a buffer";
     this.#context = {
       clock,
       limits,
       gate: new Gate(),
-      pool: new BufferPool(clock, limits.bufferBytesMax, limits.idleBufferBytesMax),
+      pool: new BufferPool(clock, limits.bufferBytesMax, limits.idleBufferBytesMax, (limit) =>
+        counting.met(limit, "", waits),
+      ),
       usage: { connections: 0, controllers: 0, backendRequests: 0 },
-      observers: new Observers<TargetEvent>(clock),
+      observers,
+      counting,
+      auth: authCrypto && new AuthWatch(clock, limits, authCrypto),
       random: options.random,
       startedMs: clock.nowMs(),
       trafficKeepAlive: options.trafficKeepAlive ?? true,
@@ -101,7 +117,9 @@ export class Target implements AsyncDisposable {
     };
     this.#counts = new ConnectionCounts(this.#context);
     this.#referrals = (options.referrals ?? []).map(checkReferral);
-    this.#discoverySource = new DiscoverySource(this, limits);
+    this.#discoverySource = new DiscoverySource(this, limits, (records) =>
+      counting.met("discoveryRecordsMax", "", `the discovery log has ${records} records`),
+    );
     const named = { nqn: DISCOVERY_NQN };
     this.#discovery = new Subsystem(this.#context, named, () => {}, this.#discoverySource);
   }
@@ -130,9 +148,29 @@ export class Target implements AsyncDisposable {
     return { ...usage, buffers: pool.loans, bufferBytes: pool.loanBytes };
   }
 
+  /** What hosts did since the target was made: which bounds they met, and how often. */
+  get counters(): TargetCounters {
+    return this.#context.counting.counters;
+  }
+
   /** Tells `observer` of what happens from now on, until the returned function is called. */
   observe(observer: (event: TargetEvent) => void): () => void {
     return this.#context.observers.add(observer);
+  }
+
+  /**
+   * The TLS key of a host, by what subsystems know of their hosts (`allowedHosts`), for the `keyFor` of
+   * a listener. For discovery it is the first that any of them has.
+   */
+  tlsKeyFor({ hostNqn, subsystemNqn }: ProvenNames): TlsKey | TlsPsk | undefined {
+    if (subsystemNqn !== DISCOVERY_NQN) {
+      return this.#subsystems.get(subsystemNqn)?.hosts.tlsKeyOf(hostNqn);
+    }
+    for (const { hosts } of this.#subsystems.values()) {
+      const key = hosts.tlsKeyOf(hostNqn);
+      if (key !== undefined) return key;
+    }
+    return undefined;
   }
 
   /**

@@ -85,7 +85,7 @@ test("[T70] 4 GiB of data are refused for every command before anything is alloc
   expect(fresh.types).not.toContain(PduType.R2T);
 });
 
-test("[T78] a CID that is in use is refused, and the command that has it goes on", () => {
+test("[T78] [F98] a CID that is in use is refused, and the command that has it goes on", () => {
   const { host, device, clock } = connected(1);
   const flush = rawSqe({ opc: NvmOpcode.Flush, nsid: 1, cid: 5 });
   host.send(flush);

@@ -3,8 +3,18 @@
 
 import { randomBytes } from "node:crypto";
 import type { BlockDevice } from "@nvmeof/bdev";
+import { type TlsSecret, tlsSecret } from "@nvmeof/codec/auth";
 import type { Random } from "@nvmeof/core";
-import { type TcpAddress, systemClock, tcpListen } from "@nvmeof/transport/node";
+import { authCrypto } from "@nvmeof/core/node";
+import {
+  type TcpAddress,
+  type TcpListener,
+  type TlsKeyFor,
+  type TlsListenOptions,
+  systemClock,
+  tcpListen,
+  tlsListen,
+} from "@nvmeof/transport/node";
 import type { NamespaceOptions } from "../namespace.ts";
 import type { Subsystem, SubsystemOptions } from "../subsystem.ts";
 import { Target, type TargetCloseReport, type TargetOptions } from "../target.ts";
@@ -23,6 +33,14 @@ export interface ServeOptions
   readonly host?: string | undefined;
   /** TCP port; 0 for any that is free. Default 4420. */
   readonly port?: number | undefined;
+  /** TLS 1.3 with pre-shared keys, for the subsystem and for discovery; others are refused. Default: none. */
+  readonly tls?: ServeTlsOptions | undefined;
+}
+
+/** The TLS keys of a target, beside those that `allowedHosts` names. */
+export interface ServeTlsOptions extends Pick<TlsListenOptions, "compat"> {
+  /** For hosts that `allowedHosts` names no `tlsKey` of: one for all of them, or one for each. */
+  readonly key?: TlsSecret | TlsKeyFor | undefined;
 }
 
 /** Chance that nobody can foresee, and that a restart does not repeat. */
@@ -45,29 +63,56 @@ const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
 
 /**
- * Serves block devices as the namespaces of one subsystem over TCP.
+ * Listens as a target is asked to: in clear, or by TLS with its keys.
+ *
+ * @throws TransportError NVME_ERR_UNREACHABLE; TlsKeyError for a key that is none.
+ */
+export function listenFor(
+  target: Target,
+  address: TcpAddress,
+  tls: ServeTlsOptions | undefined,
+): Promise<TcpListener> {
+  const { connectionsMax, handshakeTimeoutMs } = target.limits;
+  if (tls === undefined) return tcpListen(address, { connectionsMax });
+  const { compat } = tls;
+  // What is no key is told now, and not to the first host.
+  const key = typeof tls.key === "string" ? tlsSecret(tls.key) : tls.key;
+  const keyFor: TlsKeyFor = (names, identity) => {
+    const known = target.tlsKeyFor(names);
+    return known ?? (typeof key === "function" ? key(names, identity) : key);
+  };
+  return tlsListen(address, { connectionsMax, handshakeTimeoutMs, keyFor, compat });
+}
+
+/**
+ * Serves block devices as the namespaces of one subsystem over TCP; with `tls`, which the subsystem then
+ * requires at every port, by nothing but TLS.
  *
  * @throws TransportError NVME_ERR_UNREACHABLE when the address cannot be listened on; TypeError where
  * other machines could connect and nobody said who may; what `Target.addSubsystem` raises.
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { namespaces, host = "127.0.0.1", port = 4420, nqn = DEFAULT_NQN } = options;
-  if (!isLoopback(host) && options.allowedHosts === undefined) {
+  // A key is more than a name.
+  const isOpen = options.allowedHosts === undefined && options.tls === undefined;
+  if (!isLoopback(host) && isOpen) {
     throw new TypeError(`${host} can be reached from elsewhere: name allowedHosts, or say "any"`);
   }
   const target = new Target({
     ...options,
     clock: systemClock,
     random: options.random ?? systemRandom,
+    authCrypto: options.authCrypto ?? authCrypto,
   });
+  const secured = options.tls === undefined ? "not-required" : "required";
   const subsystem = target.addSubsystem({
     ...options,
     nqn,
+    secureChannel: options.secureChannel ?? secured,
     namespaces: namespaces.map((each) => (isDevice(each) ? { device: each } : each)),
   });
   try {
-    const { connectionsMax } = target.limits;
-    const listener = await tcpListen({ host, port }, { connectionsMax });
+    const listener = await listenFor(target, { host, port }, options.tls);
     const { address } = listener;
     const { host: traddr } = address;
     target.listen({ listener, address: { trtype: "tcp", traddr, trsvcid: String(address.port) } });
