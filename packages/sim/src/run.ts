@@ -4,6 +4,8 @@
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { budgetsOf } from "./budgets.ts";
 import type { Plan } from "./plan.ts";
+import { SimRandom } from "./random.ts";
+import { Secrets, type SecretsOptions } from "./secrets.ts";
 import { carryOut } from "./steps.ts";
 import { Trace } from "./trace.ts";
 import { type Verdict, count } from "./verdict.ts";
@@ -14,6 +16,8 @@ import { World } from "./world.ts";
 export interface RunOptions {
   /** Keep all events for the verdict, and not only the last ones. Default "last". */
   readonly keep?: "last" | "all";
+  /** All hosts have to prove who they are. Default: none has. */
+  readonly secrets?: SecretsOptions | undefined;
 }
 
 /** Turns that promises get to run their callbacks: as many as the longest chain of ours takes. */
@@ -32,8 +36,9 @@ const REST_REQUESTS = 3;
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Verdict> {
   const clock = new VirtualClock();
   const trace = new Trace(clock, options.keep);
-  const watch = new Watch(plan, clock);
-  const course = new Course(new World(plan, clock, trace, watch));
+  const secrets = options.secrets && new Secrets(options.secrets, new SimRandom(plan.seed));
+  const watch = new Watch(plan, clock, secrets);
+  const course = new Course(new World(plan, clock, trace, watch, secrets));
   // Errors are made by the hundred, and nobody reads where. Nothing else runs before this is over.
   const { stackTraceLimit } = Error;
   if (options.keep !== "all") Error.stackTraceLimit = 0;

@@ -14,6 +14,7 @@ import { HostPort } from "./host-port.ts";
 import type { FcLoop, FcPort } from "./network/fc-fabric.ts";
 import { PathKeeper } from "./path-keeper.ts";
 import type { DeadPort, GroupPlan, HostPlan } from "./plan.ts";
+import type { Secrets } from "./secrets.ts";
 import type { SimRandom } from "./random.ts";
 import { nqnOf, portName } from "./sim-target.ts";
 import { watchedTransport } from "./watched-transport.ts";
@@ -24,6 +25,8 @@ export interface HostWorld {
   readonly dead: readonly DeadPort[];
   readonly clock: Clock;
   readonly random: SimRandom;
+  /** Where hosts have to prove who they are. */
+  readonly secrets: Secrets | undefined;
   connector(name: string, host: string): Connector;
   /** The port of this name, where it is one of Fibre Channel. */
   fcPort(name: string): FcPort | undefined;
@@ -68,6 +71,7 @@ export class SimGroup {
   readonly #notices: SimRandom;
   #group: NvmeGroup;
   #phase: "up" | "closing" | "down" | "over" = "up";
+  #attaches = 0;
   /** NSIDs whose device was closed by its user. */
   readonly #closed = new Set<number>();
 
@@ -257,12 +261,17 @@ export class SimGroup {
 
   #options(transports: readonly Transport[], at: number): ControllerOptions {
     const { target, subsystem, controller } = this.plan;
+    const hostNqn = hostNqnOf(this.host.id);
+    const subsystemNqn = nqnOf(target, subsystem);
+    const purpose = `${this.name}/${at}/${this.#attaches++}`;
+    const authentication = this.#world.secrets?.authenticationOf(hostNqn, subsystemNqn, purpose);
     return {
       ...controller,
+      ...(authentication && { authentication }),
       transport: transports,
-      hostNqn: hostNqnOf(this.host.id),
+      hostNqn,
       hostId: hostIdOf(this.host.id),
-      subsystemNqn: nqnOf(target, subsystem),
+      subsystemNqn,
       random: this.#random.fork(`controller ${at}`),
     };
   }

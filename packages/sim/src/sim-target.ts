@@ -2,8 +2,15 @@
 // Read first: plan.ts TargetPlan and TargetStep; @nvmeof/target target.ts.
 
 import { AnaState } from "@nvmeof/codec";
-import { type Subsystem, Target, type TargetEvent, type TargetStatus } from "@nvmeof/target";
+import {
+  type AllowedHosts,
+  type Subsystem,
+  Target,
+  type TargetEvent,
+  type TargetStatus,
+} from "@nvmeof/target";
 import type { Clock } from "@nvmeof/transport";
+import type { Secrets } from "./secrets.ts";
 import type { SimRandom } from "./random.ts";
 import { type DiskPlan, type NamespacePlan, type TargetPlan } from "./plan.ts";
 import type { SimDisk } from "./storage/disk.ts";
@@ -13,6 +20,9 @@ import type { PortOfTarget } from "./target-port.ts";
 export interface TargetWorld {
   readonly clock: Clock;
   readonly random: SimRandom;
+  /** Where hosts have to prove who they are. */
+  readonly secrets: Secrets | undefined;
+  readonly hostNqns: readonly string[];
   /** What a port of a target listens on. */
   portOfTarget(name: string): PortOfTarget;
   /** A disk of zeroes, with an identity of its own. */
@@ -184,6 +194,11 @@ export class SimTarget {
     this.#world.later(ms, () => this.#allow(subsystem));
   }
 
+  /** All hosts have to prove once more who they are. */
+  demandProofs(): void {
+    for (const subsystem of this.#subsystems) subsystem.reauthenticate();
+  }
+
   closePort(port: number, ms: number, connections: "keep" | "drop"): void {
     if (this.ports[port] === undefined || this.#shut.has(port)) return;
     this.#shut.add(port);
@@ -265,13 +280,20 @@ export class SimTarget {
       this.#world.later(DRAIN_MS, () => this.#start());
       return;
     }
-    const target = new Target({ clock, limits, trafficKeepAlive, ...this.#names() });
+    const authCrypto = this.#world.secrets?.cryptoOf(this.#process);
+    const target = new Target({
+      clock,
+      limits,
+      trafficKeepAlive,
+      ...this.#names(),
+      ...(authCrypto && { authCrypto }),
+    });
     this.#target = target;
     target.observe((event) => this.#world.targetEvent(this, event));
     this.#subsystems = this.#wanted.map(({ nqn, access, places }) =>
       target.addSubsystem({
         nqn,
-        allowedHosts: access === "any" ? "any" : [],
+        allowedHosts: access === "any" ? this.#everybody(nqn) : [],
         namespaces: places
           .filter(({ presence }) => presence === "there")
           .map(({ plan, disk }) => ({ device: disk, nsid: plan.nsid, anaGroup: plan.anaGroup })),
@@ -292,7 +314,16 @@ export class SimTarget {
   /** The names of controllers come from chance: of another kind for each process. */
   #names(): { random?: SimRandom } {
     if (!this.#isNamed) return {};
-    return { random: this.#world.random.fork(`target ${this.index}/${this.#former.length}`) };
+    return { random: this.#world.random.fork(this.#process) };
+  }
+
+  get #process(): string {
+    return `target ${this.index}/${this.#former.length}`;
+  }
+
+  #everybody(nqn: string): AllowedHosts {
+    const { secrets, hostNqns } = this.#world;
+    return secrets?.allowedHosts(hostNqns, nqn) ?? "any";
   }
 
   #listen(port: number): void {
@@ -321,6 +352,6 @@ export class SimTarget {
   #allow(subsystem: number): void {
     const wanted = this.#wanted[subsystem]!;
     wanted.access = "any";
-    this.#subsystems[subsystem]?.setAllowedHosts("any");
+    this.#subsystems[subsystem]?.setAllowedHosts(this.#everybody(wanted.nqn));
   }
 }

@@ -14,6 +14,7 @@ import { type Fence, fenceOf } from "./oracles/fence.ts";
 import { RegisterOracle } from "./oracles/register.ts";
 import { GuardedBuffers, ResourceOracle } from "./oracles/resources.ts";
 import type { GroupPlan, Plan } from "./plan.ts";
+import type { Secrets } from "./secrets.ts";
 import type { SimGroup } from "./sim-host.ts";
 import { BlockOp } from "@nvmeof/bdev";
 import { type SimDisk, volumeOf } from "./storage/disk.ts";
@@ -41,7 +42,7 @@ export class Watch {
   /** Index of the host of each controller, by name. */
   readonly #hosts = new Map<string, number>();
 
-  constructor(plan: Plan, clock: Clock) {
+  constructor(plan: Plan, clock: Clock, secrets?: Secrets) {
     this.#plan = plan;
     this.#clock = clock;
     this.commands = new CommandOracle(clock, this.complain);
@@ -50,9 +51,12 @@ export class Watch {
     this.attempts = new AttemptOracle(clock, this.complain);
     this.resources = new ResourceOracle(this.complain);
     this.buffers = new GuardedBuffers(this.complain);
-    const wire = new WireChecker(this.complain);
+    const wire = new WireChecker(this.complain, secrets?.options.ways);
     this.network = {
-      bytes: (...bytes) => wire.bytes(...bytes),
+      bytes: (connection, direction, buffer, start, end, moment) => {
+        wire.bytes(connection, direction, buffer, start, end, moment);
+        if (moment === "sent") secrets?.look(this.complain, buffer, start, end);
+      },
       gone: (connection, side, how) => wire.gone(connection, side, how),
       complain: this.complain,
     };

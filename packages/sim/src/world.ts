@@ -24,7 +24,8 @@ import type { FcPort } from "./network/fc-fabric.ts";
 import { type PortTransport, Ways } from "./network/ways.ts";
 import { BLOCK_BYTES, type DeadPort, type DiskPlan, type Plan } from "./plan.ts";
 import { SimRandom } from "./random.ts";
-import { type HostWorld, type SimGroup, SimHost } from "./sim-host.ts";
+import type { Secrets } from "./secrets.ts";
+import { type HostWorld, type SimGroup, SimHost, hostNqnOf } from "./sim-host.ts";
 import { SimTarget, type TargetWorld, portName } from "./sim-target.ts";
 import { SimDisk } from "./storage/disk.ts";
 import type { PortOfTarget } from "./target-port.ts";
@@ -40,6 +41,7 @@ export class World implements TargetWorld, HostWorld, UserWorld {
   readonly trace: Trace;
   readonly watch: Watch;
   readonly network: Ways;
+  readonly secrets: Secrets | undefined;
   readonly targets: SimTarget[];
   readonly hosts: SimHost[];
   readonly users: User[];
@@ -55,7 +57,8 @@ export class World implements TargetWorld, HostWorld, UserWorld {
   #disks = 0;
   #controllers = 0;
 
-  constructor(plan: Plan, clock: VirtualClock, trace: Trace, watch: Watch) {
+  constructor(plan: Plan, clock: VirtualClock, trace: Trace, watch: Watch, secrets?: Secrets) {
+    this.secrets = secrets;
     this.plan = plan;
     this.clock = clock;
     this.random = new SimRandom(plan.seed);
@@ -94,6 +97,20 @@ export class World implements TargetWorld, HostWorld, UserWorld {
   start(): void {
     for (const group of this.groups) group.start();
     for (const user of this.users) user.start();
+    this.#demandProofs(this.secrets?.options.demandMs ?? 0);
+  }
+
+  /** Targets have their hosts prove who they are, again and again. */
+  #demandProofs(everyMs: number): void {
+    if (everyMs === 0) return;
+    this.later(everyMs, () => {
+      for (const target of this.targets) target.demandProofs();
+      this.#demandProofs(everyMs);
+    });
+  }
+
+  get hostNqns(): string[] {
+    return this.plan.hosts.map(({ id }) => hostNqnOf(id));
   }
 
   portOfTarget(name: string): PortOfTarget {

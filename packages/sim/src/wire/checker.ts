@@ -1,19 +1,23 @@
 // The wire checker: reads what both ends send, on its own, and complains of what is against the rules.
-// Read first: conversation.ts for the rules; invariants I32 to I38.
+// Read first: conversation.ts for the rules; invariants I32 to I39.
 
 import type { EndHow } from "../network/end.ts";
 import type { Direction, Side } from "../network/fault.ts";
 import type { Moment, SimConnection } from "../network/link.ts";
 import type { Complain } from "../violation.ts";
 import { Conversation } from "./conversation.ts";
+import type { ProofWays } from "./proof.ts";
 
 /** Takes the `bytes` and `gone` events of a network. Not for a peer that misbehaves on purpose. */
 export class WireChecker {
   readonly #complain: Complain;
+  readonly #ways: ProofWays;
   readonly #conversations = new Map<string, { readonly talk: Conversation; ends: number }>();
 
-  constructor(complain: Complain) {
+  /** @param ways who has to prove who it is, on all connections. */
+  constructor(complain: Complain, ways?: ProofWays) {
     this.#complain = complain;
+    this.#ways = ways;
   }
 
   bytes(
@@ -43,7 +47,7 @@ export class WireChecker {
     if (known === undefined) {
       const complain = (invariant: string, message: string): void =>
         this.#complain(invariant, `${name}: ${message}`);
-      known = { talk: new Conversation(complain), ends: 2 };
+      known = { talk: new Conversation(complain, this.#ways), ends: 2 };
       this.#conversations.set(name, known);
     }
     return known;

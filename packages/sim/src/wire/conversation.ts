@@ -6,6 +6,7 @@ import { PduFlag, PduType } from "@nvmeof/codec";
 import type { Direction } from "../network/fault.ts";
 import { type WireCommand, commandOf, dataPointerProblem } from "./command.ts";
 import { PduStream, type PduWatcher, type SeenPdu, type WireAgreement } from "./pdu-stream.ts";
+import { Proof, type ProofWays, isAuthentication } from "./proof.ts";
 import { SqHead } from "./sq-head.ts";
 
 /** Something that an end knows once the bytes up to `endAt` have reached it. */
@@ -36,11 +37,15 @@ export class Conversation implements PduWatcher {
   readonly #lanes: Readonly<Record<Direction, Lane>>;
   readonly #commands = new Map<number, WireCommand>();
   readonly #head: SqHead;
+  readonly #proof: Proof;
+  /** By direction: where the PDU ends that brings a message of authentication. */
+  readonly #messages: Partial<Record<Direction, number>> = {};
   #r2tMax = 1;
   #h2cDataMax = Infinity;
 
-  constructor(complain: (invariant: string, message: string) => void) {
+  constructor(complain: (invariant: string, message: string) => void, ways?: ProofWays) {
     this.#complain = complain;
+    this.#proof = new Proof(ways, (direction, what) => this.wrong(direction, "I39", what));
     this.#head = new SqHead((what) => this.wrong("toHost", "I38", what));
     const lane = (direction: Direction): Lane => ({
       stream: new PduStream(direction, this.#agreement, this),
@@ -102,7 +107,14 @@ export class Conversation implements PduWatcher {
     else this.#c2hData(pdu);
   }
 
-  #tell(direction: Direction, { endAt }: SeenPdu, reached: () => void): void {
+  data(direction: Direction, opening: number): void {
+    const endAt = this.#messages[direction];
+    if (endAt === undefined) return;
+    delete this.#messages[direction];
+    this.#tell(direction, { endAt }, this.#proof.says(direction, opening));
+  }
+
+  #tell(direction: Direction, { endAt }: Pick<SeenPdu, "endAt">, reached: () => void): void {
     this.#lanes[direction].news.push({ endAt, reached });
   }
 
@@ -140,6 +152,10 @@ export class Conversation implements PduWatcher {
     }
   }
 
+  #carries(direction: Direction, command: WireCommand, { endAt }: SeenPdu): void {
+    if (isAuthentication(command)) this.#messages[direction] = endAt;
+  }
+
   #capsule(pdu: SeenPdu): void {
     const problem = dataPointerProblem(pdu.view, 8, pdu.dataBytes);
     if (problem !== undefined) this.wrong("toController", "I32", `CapsuleCmd: ${problem}`);
@@ -148,6 +164,8 @@ export class Conversation implements PduWatcher {
     if (this.#commands.has(cid)) {
       this.wrong("toController", "I38", `CID ${cid} is used again before its answer is here`);
     }
+    this.#proof.asks(command);
+    if (pdu.dataBytes > 0) this.#carries("toController", command, pdu);
     this.#commands.set(cid, command);
     if (command.connect !== undefined) this.#head.asked(command.connect.entries);
     // Base 2.0 §3.3.1.2: a queue that is full has one entry left.
@@ -174,6 +192,7 @@ export class Conversation implements PduWatcher {
     }
     const offset = view.getUint32(12, true);
     const bytes = view.getUint32(16, true);
+    if (offset === 0) this.#carries("toController", command, pdu);
     if (bytes !== dataBytes) bad(`DATAL ${bytes}, and ${dataBytes} bytes of data`);
     if (bytes > this.#h2cDataMax) bad(`${bytes} bytes, above MAXH2CDATA ${this.#h2cDataMax}`);
     const wanted = r2t.offset + r2t.sentBytes;
@@ -233,6 +252,7 @@ export class Conversation implements PduWatcher {
     const bad = (what: string): void => this.wrong("toHost", "I32", `C2HData: ${what}`);
     const offset = view.getUint32(12, true);
     const bytes = view.getUint32(16, true);
+    if (offset === 0) this.#carries("toHost", command, pdu);
     if (command.direction !== "toHost") bad(`command ${command.cid} does not read`);
     if (bytes !== dataBytes) bad(`DATAL ${bytes}, and ${dataBytes} bytes of data`);
     if (command.last === "seen") bad("it comes after LAST_PDU");
@@ -253,6 +273,9 @@ export class Conversation implements PduWatcher {
     const command = this.#outstanding("CapsuleResp", view.getUint16(8 + 12, true));
     if (command === undefined) return;
     const status = view.getUint16(8 + 14, true) >> 1;
+    if (status === 0 && command.connect !== undefined) {
+      this.#tell("toHost", pdu, this.#proof.connected(view.getUint32(8, true)));
+    }
     this.#head.said(view.getUint16(8 + 8, true), status === 0 ? command.connect : undefined);
     this.#answered(command, pdu, status);
   }
@@ -270,6 +293,7 @@ export class Conversation implements PduWatcher {
     if (direction === "toHost" && movedBytes > 0 && command.last === "unseen") {
       this.wrong("toHost", "I32", `command ${cid} ends without LAST_PDU`);
     }
+    if (status === 0 && command.connect === undefined) this.#proof.serves(command);
     command.phase = "answered";
     this.#tell("toHost", pdu, () => {
       if (this.#commands.get(cid) === command) this.#commands.delete(cid);

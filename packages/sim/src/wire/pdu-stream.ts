@@ -76,6 +76,8 @@ export interface SeenPdu {
 /** Who hears of PDUs and of what is wrong with them. */
 export interface PduWatcher {
   pdu(direction: Direction, pdu: SeenPdu): void;
+  /** The data of that PDU has passed. `opening`: its first two bytes, the first one in the low half. */
+  data(direction: Direction, opening: number): void;
   wrong(direction: Direction, invariant: string, what: string): void;
 }
 
@@ -96,6 +98,7 @@ export class PduStream {
   #streamBytes = 0;
   #dataBytes = 0;
   #padding = 0;
+  #opening = 0;
   #crc = CRC_BEGIN;
   #digest = 0;
 
@@ -134,6 +137,7 @@ export class PduStream {
         }
         break;
       case "data":
+        if (this.#passed < 2) this.#open(bytes, at, count);
         if (this.#digested("data")) this.#crc = crcOn(this.#crc, bytes, at, at + count);
         break;
       case "digest":
@@ -142,6 +146,12 @@ export class PduStream {
         }
         break;
       case "lost":
+    }
+  }
+
+  #open(bytes: Uint8Array, at: number, count: number): void {
+    for (let i = 0; i < count && this.#passed + i < 2; i++) {
+      this.#opening |= bytes[at + i]! << (8 * (this.#passed + i));
     }
   }
 
@@ -158,6 +168,7 @@ export class PduStream {
         this.#enter("data", this.#dataBytes);
         return;
       case "data":
+        this.#watcher.data(this.#direction, this.#opening);
         if (this.#digested("data")) this.#enter("digest", 4);
         else this.#enter("common", COMMON_BYTES);
         return;
@@ -244,7 +255,10 @@ export class PduStream {
     this.#stage = stage;
     this.#wanted = wanted;
     this.#passed = 0;
-    if (stage === "data") this.#crc = CRC_BEGIN;
+    if (stage === "data") {
+      this.#crc = CRC_BEGIN;
+      this.#opening = 0;
+    }
     if (stage === "digest") this.#digest = 0;
   }
 
