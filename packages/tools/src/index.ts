@@ -6,6 +6,30 @@ export {
   type SettledReads,
   runDestruct,
 } from "./destruct.ts";
+export type { NbdStream } from "./nbd/connection.ts";
+export type { NbdCounters } from "./nbd/counters.ts";
+export { type ExportDirectory, NbdExport, type NbdExportOptions } from "./nbd/export.ts";
+export type { TlsMode } from "./nbd/handshake.ts";
+export { nbdLimitFacts } from "./nbd/limit-facts.ts";
+export { type NbdLimits, defaultNbdLimits, resolveNbdLimits } from "./nbd/limits.ts";
+export { NBD_PORT } from "./nbd/protocol.ts";
+export { NbdRequest } from "./nbd/request.ts";
+export {
+  type NbdCloseReport,
+  NbdServer,
+  type NbdServerEvent,
+  type NbdServerOptions,
+  type NbdServerStatus,
+} from "./nbd/server.ts";
+// The machine itself: for those who drive it with bytes and time of their own.
+export {
+  type NbdEnd,
+  type NbdEndReason,
+  NbdSession,
+  type NbdSessionEvents,
+  type NbdSessionOptions,
+} from "./nbd/session.ts";
+export { type NbdAddress, nbdUri } from "./nbd/uri.ts";
 export { type FencingOptions, type FencingReport, runFencing } from "./fencing.ts";
 export { LateDevice } from "./late-device.ts";
 export { runLanes } from "./lanes.ts";
@@ -29,7 +53,10 @@ export {
 export type { Bucket } from "./perf/buckets.ts";
 export { type PerfComparison, comparePerf, workloadDifferences } from "./perf/compare.ts";
 export type { PerfVerify } from "./perf/content.ts";
-export type { PerfEnd } from "./perf/load.ts";
+export { type CrewMember, type CrewOptions, runPerfCrew } from "./perf/crew.ts";
+export { type MemberFacts, PerfBoard } from "./perf/crew-messages.ts";
+export type { LoadShare, PerfEnd } from "./perf/load.ts";
+export { type MemberDevice, type MemberOptions, runPerfMember } from "./perf/member.ts";
 export type { MeterReading, PerfMeter } from "./perf/meter.ts";
 export { perfResultOf } from "./perf/parse.ts";
 export { type ReportOptions, perfReport } from "./perf/report.ts";
@@ -40,6 +67,7 @@ export {
   type PerfPlatform,
   type PerfResult,
   type PerfSchedule,
+  type PerfWorker,
 } from "./perf/result.ts";
 export { type PerfOptions, type PerfOutcome, type PerfProgress, runPerf } from "./perf/run.ts";
 export type { PerfError } from "./perf/tally.ts";
@@ -47,8 +75,10 @@ export { perfText, workloadText } from "./perf/text.ts";
 export type { PerfTimeline } from "./perf/throughput.ts";
 export {
   type DecidedWorkload,
+  PERF_WORKERS_MAX,
   type PerfKind,
   type PerfWorkload,
+  decideWorkload,
   perfKinds,
   writesData,
 } from "./perf/workload.ts";

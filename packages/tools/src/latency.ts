@@ -22,4 +22,8 @@ export interface LatencyHistogram {
   /** Milliseconds, with fractions. */
   record(latencyMs: number): void;
   summary(): LatencySummary;
+  /** What another thread can be given of it: for `add`. */
+  readonly data: unknown;
+  /** Adds what another one has recorded: its `data`. */
+  add(data: unknown): void;
 }

@@ -1,92 +1,15 @@
 // Failover and reconnect against a target in this process, in virtual time: nothing here is a mock.
 
-import { type MemoryDevice, memoryDevice } from "@nvmeof/bdev";
-import { type NvmeHost, connect } from "@nvmeof/bdev/nvme";
 import { seededRandom } from "@nvmeof/core";
-import { Target, type TargetPort } from "@nvmeof/target";
-import { MemoryPort, type Transport, hostTransport } from "@nvmeof/transport";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import { runFailover, runReconnect } from "./outage.ts";
+import { PathLab, during } from "./testing/path-lab.ts";
 import type { Way } from "./way.ts";
-
-const NQN = "nqn.2024-01.org.example:outage";
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Lets time pass until `work` has ended. */
-async function during<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  const state = { over: false };
-  const over = (): void => void (state.over = true);
-  work.then(over, over);
-  for (await turn(); !state.over; await turn()) clock.advance(1);
-  return work;
-}
-
-/** A target with one disk and the ports that a test drops and restores. */
-class Lab {
-  readonly clock = new VirtualClock();
-  readonly device: MemoryDevice;
-  readonly target: Target;
-  readonly #links: MemoryPort[] = [];
-  readonly #ports: TargetPort[] = [];
-
-  constructor() {
-    const { clock } = this;
-    this.device = memoryDevice({
-      name: "disk",
-      clock,
-      blockBytes: 512,
-      blockCount: 4096,
-      latencyMs: 2,
-    });
-    this.target = new Target({ clock, trafficKeepAlive: false });
-    this.target.addSubsystem({ nqn: NQN, namespaces: [{ device: this.device }] });
-  }
-
-  #listen(at: number): void {
-    const address = { trtype: "tcp", traddr: "127.0.0.1", trsvcid: String(4420 + at) };
-    this.#ports[at] = this.target.listen({ listener: this.#links[at]!, address });
-  }
-
-  transport(at: number): Transport {
-    const { clock } = this;
-    this.#links[at] = new MemoryPort(`port ${at}`, { clock });
-    this.#listen(at);
-    const address = { trtype: "tcp", traddr: "127.0.0.1", trsvcid: String(4420 + at) };
-    return hostTransport({ address, connector: this.#links[at], clock });
-  }
-
-  connect(transport: Transport): Promise<NvmeHost> {
-    const connecting = connect({
-      hostNqn: "nqn.2024-01.org.example:host",
-      hostId: "01234567-89ab-4def-8123-456789abcdef",
-      transport,
-      subsystemNqn: NQN,
-      keepAliveTimeoutMs: 1_000,
-      reconnect: { delayMs: 200, delayMaxMs: 500 },
-    });
-    return during(this.clock, connecting);
-  }
-
-  way(host: NvmeHost, at: number): Way {
-    return {
-      name: `port ${at}`,
-      path: host.group.controllers[at]!,
-      drop: () => this.#ports[at]!.close("drop"),
-      restore: async () => this.#listen(at),
-    };
-  }
-
-  async close(host: NvmeHost): Promise<void> {
-    await during(this.clock, host.close());
-    await during(this.clock, this.target.close());
-  }
-}
 
 const random = seededRandom(7);
 
 test("with two paths, writes go on over the other one and nothing is lost or wrong", async () => {
-  const lab = new Lab();
+  const lab = new PathLab();
   const host = await lab.connect(lab.transport(0));
   await during(lab.clock, host.addPath(lab.transport(1)));
   const device = await host.openNamespace(1);
@@ -107,7 +30,7 @@ test("with two paths, writes go on over the other one and nothing is lost or wro
 });
 
 test("with one path, requests wait until the port is back and then go on", async () => {
-  const lab = new Lab();
+  const lab = new PathLab();
   const host = await lab.connect(lab.transport(0));
   const device = await host.openNamespace(1);
   const { clock } = lab;
@@ -124,7 +47,7 @@ test("with one path, requests wait until the port is back and then go on", async
 });
 
 test("a controller that gives up ends the scenario with its reason", async () => {
-  const lab = new Lab();
+  const lab = new PathLab();
   const host = await lab.connect(lab.transport(0));
   const device = await host.openNamespace(1);
   const { clock } = lab;

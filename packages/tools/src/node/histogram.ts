@@ -1,7 +1,7 @@
 // The histogram of Node (HDR, in native code) for latencies.
 // Read first: ../latency.ts.
 
-import { createHistogram } from "node:perf_hooks";
+import { type RecordableHistogram, createHistogram } from "node:perf_hooks";
 import type { LatencyHistogram } from "../latency.ts";
 
 /** What it resolves, in nanoseconds: up to a minute, to three figures. */
@@ -13,6 +13,9 @@ export function latencyHistogram(): LatencyHistogram {
   const us = (ns: number): number => ns / 1000;
   const percentileUs = (percentile: number): number => us(histogram.percentile(percentile));
   return {
+    // Node shares it between threads: a clone has the same counts.
+    data: histogram,
+    add: (data) => histogram.add(data as RecordableHistogram),
     record(latencyMs) {
       histogram.record(Math.min(Math.max(1, Math.round(latencyMs * 1e6)), HIGHEST_NS));
     },

@@ -84,9 +84,10 @@ function worseBy(better: PerfComparison["better"], a: number, b: number): number
 /** Parts of the workload in which two results differ: their ratio says less then. */
 export function workloadDifferences(a: PerfResult, b: PerfResult): string[] {
   const keys = ["rw", "readPercent", "requestBytes", "queueDepth", "queues", "ratePerSecond"];
-  const rest = ["verify"];
+  const rest = ["verify", "workers"];
+  // A result of an earlier version may not have it.
   const of = (result: PerfResult, key: string): unknown =>
-    (result.workload as unknown as Record<string, unknown>)[key];
+    (result.workload as unknown as Record<string, unknown>)[key] ?? null;
   return [...keys, ...rest]
     .filter((key) => of(a, key) !== of(b, key))
     .map((key) => `${key}: ${String(of(a, key))} and ${String(of(b, key))}`);

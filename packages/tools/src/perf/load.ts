@@ -33,6 +33,16 @@ export type PerfEnd =
   /** Its user ended it. */
   | "interrupted";
 
+/**
+ * One of several loads that run side by side. Each goes to places of its own chance, or begins at another
+ * one; what is written at a place is the same for all.
+ */
+export interface LoadShare {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
 export interface LoadOptions {
   readonly device: BlockDevice;
   readonly clock: Clock;
@@ -45,6 +55,8 @@ export interface LoadOptions {
    * request of an open loop starts when the platform's timer comes.
    */
   readonly soon: ((task: () => void) => void) | undefined;
+  /** Which of several loads on the device it is. Default: the only one. */
+  readonly share?: LoadShare | undefined;
   /** Nothing is in flight any more. */
   readonly ended: (end: PerfEnd) => void;
 }
@@ -54,6 +66,8 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** A lane whose request failed waits: a device that is gone refuses at once, again and again. */
 const ERROR_PAUSE_MS = 10;
+/** From the seed of one load to that of the next (2^32 by the golden ratio): small seeds stay apart. */
+const SEED_STEP = 0x9e37_79b9;
 /** What timers of a platform may be late by. What is due sooner is waited for in turns. */
 const TIMER_SLACK_MS = 2;
 
@@ -112,7 +126,9 @@ export class PerfLoad {
 
   constructor(options: LoadOptions) {
     const { device, clock, workload, tally, content } = options;
-    const { requestBytes, queueDepth, queues, rw, seed } = workload;
+    const { requestBytes, queueDepth, queues, rw } = workload;
+    const { index, count } = options.share ?? { index: 0, count: 1 };
+    const seed = (workload.seed + index * SEED_STEP) >>> 0;
     this.#options = options;
     this.#clock = clock;
     this.#tally = tally;
@@ -121,7 +137,8 @@ export class PerfLoad {
     this.#requestBlocks = requestBytes / device.blockBytes;
     this.#readPercent = workload.readPercent;
     const places = Math.floor(device.blockCount / this.#requestBlocks);
-    this.#places = new Places(places, isRandom(rw) ? seededRandom(~seed) : undefined);
+    const first = Math.floor((places * index) / count);
+    this.#places = new Places(places, isRandom(rw) ? seededRandom(~seed) : undefined, first);
     this.#channels = Array.from({ length: queues }, () => device.openChannel());
     this.#lanes = Array.from({ length: queues * queueDepth }, (_, i) => {
       const channel = this.#channels[i % queues]!;

@@ -6,12 +6,16 @@ import type { Random } from "@nvmeof/core";
 export class Places {
   readonly count: number;
   readonly #random: Random | undefined;
-  #next = 0;
+  #next: number;
 
-  /** @param random undefined for one after another. */
-  constructor(count: number, random: Random | undefined) {
+  /**
+   * @param random undefined for one after another.
+   * @param first where that begins.
+   */
+  constructor(count: number, random: Random | undefined, first = 0) {
     this.count = count;
     this.#random = random;
+    this.#next = first;
   }
 
   next(): number {

@@ -54,6 +54,20 @@ export interface PerfPlatform extends MeterReading {
   readonly cpuUsPerRequest: number;
 }
 
+/** What one of several threads has done. */
+export interface PerfWorker {
+  readonly name: string;
+  readonly end: PerfEnd;
+  readonly elapsedMs: number;
+  readonly abandoned: number;
+  readonly read: Omit<PerfDirection, "buckets">;
+  readonly write: Omit<PerfDirection, "buckets">;
+  /** Most frequent first. */
+  readonly errors: readonly PerfError[];
+  /** Delays of its event loop; null where nobody measures that. */
+  readonly loopDelay: MeterReading["loopDelay"] | null;
+}
+
 export interface PerfResult {
   readonly version: typeof PERF_VERSION;
   readonly device: {
@@ -79,4 +93,6 @@ export interface PerfResult {
   /** null where nobody measures that. */
   readonly platform: PerfPlatform | null;
   readonly timeline: PerfTimeline;
+  /** One for each thread; null for a load of the thread that was asked for it. */
+  readonly workers: readonly PerfWorker[] | null;
 }

@@ -7,16 +7,12 @@ import { type NvmeofError, isNvmeofError } from "@nvmeof/codec";
 import type { Clock, Timer } from "@nvmeof/transport";
 import type { LatencyHistogram } from "../latency.ts";
 import { Content } from "./content.ts";
-import { type PerfEnd, PerfLoad } from "./load.ts";
-import type { MeterReading, PerfMeter } from "./meter.ts";
-import {
-  PERF_VERSION,
-  type PerfDirection,
-  type PerfPaths,
-  type PerfPlatform,
-  type PerfResult,
-} from "./result.ts";
-import { type DirectionTally, Tally } from "./tally.ts";
+import { type LoadShare, type PerfEnd, PerfLoad } from "./load.ts";
+import { mergedResult } from "./merge.ts";
+import type { PerfMeter } from "./meter.ts";
+import { type PerfPart, directionPart } from "./part.ts";
+import type { PerfPaths, PerfResult } from "./result.ts";
+import { Tally } from "./tally.ts";
 import { type DecidedWorkload, type PerfWorkload, decideWorkload, writesData } from "./workload.ts";
 
 /** What is known while it runs. */
@@ -62,39 +58,62 @@ const PROGRESS_MS = 100;
  * @throws RangeError for a workload that the device cannot do.
  */
 export async function runPerf(options: PerfOptions): Promise<PerfOutcome> {
+  const { part, firstError } = await runPart(options, undefined);
+  return { result: mergedResult([part], options), firstError };
+}
+
+/** What a part came to, and its first error. */
+export interface PartOutcome {
+  readonly part: PerfPart;
+  readonly firstError: NvmeofError | undefined;
+}
+
+/** When a part is being measured: neither what comes before that counts, nor the reading back. */
+export interface PartEvents {
+  begun(): void;
+  measured(): void;
+}
+
+/** The same as one of several loads. @throws RangeError as {@link runPerf} does. */
+export async function runPart(
+  options: PerfOptions,
+  share: LoadShare | undefined,
+  events?: PartEvents,
+): Promise<PartOutcome> {
   const { device, clock, histogram, meter, signal } = options;
   const workload = decideWorkload(options, device);
-  const tally = new Tally(histogram);
+  const tally = new Tally(histogram, () => {
+    meter?.start();
+    events?.begun();
+  });
   const content = workload.verify ? contentOf(device, workload) : undefined;
   const before = options.paths?.() ?? [];
-  meter?.start();
-  const { end, load } = await loaded(options, workload, tally, content);
+  const { end, load } = await loaded(options, { workload, tally, content, share });
   const elapsedMs = tally.throughput === undefined ? 0 : clock.nowMs() - tally.startedMs;
   const timeline = tally.throughput?.timeline(clock.nowMs()) ?? noTimeline;
-  const reading = meter?.stop();
+  const reading = (tally.throughput && meter?.stop()) ?? null;
+  events?.measured();
   const paths = options.paths === undefined ? null : pathsOf(before, options.paths());
   const goesOn = end !== "interrupted" && end !== "removed";
   const unread = goesOn ? await readBack(content, device, signal) : undefined;
   const { name, blockBytes, blockCount } = device;
-  const { requestBytes, ratePerSecond } = workload;
-  const count = tally.read.count + tally.write.count;
-  const result: PerfResult = {
-    version: PERF_VERSION,
+  const { ratePerSecond } = workload;
+  const part: PerfPart = {
     device: { name, blockBytes, blockCount },
     workload,
     end,
     abandoned: tally.abandoned,
     elapsedMs,
-    read: directionOf(tally.read, requestBytes, elapsedMs),
-    write: directionOf(tally.write, requestBytes, elapsedMs),
+    read: directionPart(tally.read),
+    write: directionPart(tally.write),
     errors: tally.failures(),
     schedule: ratePerSecond === null ? null : { ratePerSecond, ...load.lateness },
     verify: content?.result ?? null,
     paths,
-    platform: reading === undefined ? null : platformOf(reading, count),
+    reading,
     timeline,
   };
-  return { result, firstError: tally.firstError ?? unread };
+  return { part, firstError: tally.firstError ?? unread };
 }
 
 const noTimeline = { intervalMs: 1, reads: [], writes: [], errors: [], latencyMaxMs: [] };
@@ -123,17 +142,22 @@ async function readBack(
   }
 }
 
+interface Loading {
+  readonly workload: DecidedWorkload;
+  readonly tally: Tally;
+  readonly content: Content | undefined;
+  readonly share: LoadShare | undefined;
+}
+
 /** Runs the load until nothing is in flight any more. */
 async function loaded(
   options: PerfOptions,
-  workload: DecidedWorkload,
-  tally: Tally,
-  content: Content | undefined,
+  { workload, tally, content, share }: Loading,
 ): Promise<{ readonly end: PerfEnd; readonly load: PerfLoad }> {
   const { device, clock, soon, signal } = options;
   let ended: (end: PerfEnd) => void = () => {};
   const over = new Promise<PerfEnd>((resolve) => (ended = resolve));
-  const load = new PerfLoad({ device, clock, workload, tally, content, soon, ended });
+  const load = new PerfLoad({ device, clock, workload, tally, content, soon, share, ended });
   const stop = (): void => load.stop("interrupted");
   const stopTelling = telling(options, workload, tally);
   signal?.addEventListener("abort", stop, { once: true });
@@ -165,23 +189,6 @@ function telling(
   return () => timer.cancel();
 }
 
-function directionOf(
-  { count, errors, latency, buckets }: DirectionTally,
-  requestBytes: number,
-  elapsedMs: number,
-): PerfDirection {
-  const iops = elapsedMs > 0 ? (count / elapsedMs) * 1000 : 0;
-  return {
-    count,
-    errors,
-    bytes: count * requestBytes,
-    iops,
-    bytesPerSecond: iops * requestBytes,
-    latency: latency.summary(),
-    buckets: buckets.list(),
-  };
-}
-
 function pathsOf(before: readonly PathStatistics[], after: readonly PathStatistics[]): PerfPaths {
   const sum = (of: readonly PathStatistics[], what: "retries" | "switches"): number =>
     of.reduce((total, path) => total + path[what], 0);
@@ -194,9 +201,4 @@ function pathsOf(before: readonly PathStatistics[], after: readonly PathStatisti
     switches: grown("switches"),
     longestStallMs: Math.max(0, ...after.map(({ longestStallMs }) => longestStallMs)),
   };
-}
-
-function platformOf(reading: MeterReading, count: number): PerfPlatform {
-  const cpuMs = reading.cpuUserMs + reading.cpuSystemMs;
-  return { ...reading, cpuUsPerRequest: count > 0 ? (cpuMs / count) * 1000 : 0 };
 }

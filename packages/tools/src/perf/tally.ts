@@ -32,6 +32,7 @@ export class DirectionTally {
 
 export class Tally {
   readonly #histogram: () => LatencyHistogram;
+  readonly #begun: () => void;
   readonly #failures = new Map<string, { -readonly [K in keyof PerfError]: PerfError[K] }>();
   #read: DirectionTally;
   #write: DirectionTally;
@@ -42,8 +43,10 @@ export class Tally {
   #abandoned = 0;
   #firstError: NvmeofError | undefined;
 
-  constructor(histogram: () => LatencyHistogram) {
+  /** @param begun is called when measuring begins. */
+  constructor(histogram: () => LatencyHistogram, begun: () => void = () => {}) {
     this.#histogram = histogram;
+    this.#begun = begun;
     this.#read = new DirectionTally(histogram());
     this.#write = new DirectionTally(histogram());
   }
@@ -89,6 +92,7 @@ export class Tally {
     this.#write.errors = writeErrors;
     this.#startedMs = nowMs;
     this.#throughput = new Throughput(nowMs);
+    this.#begun();
   }
 
   succeeded(op: BlockOp, latencyMs: number, nowMs: number): void {

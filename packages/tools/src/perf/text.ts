@@ -16,6 +16,7 @@ import type { DecidedWorkload } from "./workload.ts";
 /** "randrw: rwmixread=70, bs=4KiB, iodepth=32, queues=1, rate=1000". */
 export function workloadText(workload: DecidedWorkload): string {
   const { rw, readPercent, requestBytes, queueDepth, queues, ratePerSecond } = workload;
+  const { workers = null } = workload as Partial<DecidedWorkload>; // not in results of before
   const parts = [
     ...(rw === "randrw" ? [`rwmixread=${readPercent}`] : []),
     `bs=${binaryText(requestBytes)}`,
@@ -23,6 +24,7 @@ export function workloadText(workload: DecidedWorkload): string {
     `queues=${queues}`,
     ...(ratePerSecond === null ? [] : [`rate=${ratePerSecond}`]),
     ...(workload.verify ? ["verify"] : []),
+    ...(workers === null ? [] : [`workers=${workers}`]),
   ];
   return `${rw}: ${parts.join(", ")}`;
 }
@@ -47,6 +49,7 @@ export function perfText(result: PerfResult): string {
     `  ${device.name}: ${durationText(elapsedMs)}${ends[end]}`,
     ...directions.flatMap((name) => directionLines(name, result[name], elapsedMs)),
     ...otherLines(result),
+    ...workerLines(result),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -80,6 +83,22 @@ function latencyLines(latency: LatencySummary): string[] {
     `    lat (${unit}): ${summary.join(", ")}`,
     `    lat percentiles (${unit}): ${percentiles.join(", ")}`,
   ];
+}
+
+/** Side by side: which of them was slow, or had nothing to do. */
+function workerLines({ workers = null }: Partial<PerfResult>): string[] {
+  return (workers ?? []).map(({ name, end, loopDelay, ...of }) => {
+    const directions = (["read", "write"] as const).flatMap((direction) => {
+      const { count, iops, bytesPerSecond, latency } = of[direction];
+      if (count === 0) return [];
+      const rate = `IOPS=${countText(iops)}, BW=${binaryText(bytesPerSecond)}/s`;
+      const [mean, p99] = [latency.meanUs, latency.p99Us].map(latencyText);
+      return [`${direction} ${rate}, lat avg=${mean}, 99th=${p99}`];
+    });
+    const delay =
+      loopDelay === null ? [] : [`event loop delay 99th=${shortNumber(loopDelay.p99Ms)} msec`];
+    return `  ${name}${ends[end]}: ${[...directions, ...delay].join("; ")}`;
+  });
 }
 
 const errorText = ({ code, status, name, count }: PerfError): string =>

@@ -70,6 +70,37 @@ export class Throughput {
   }
 }
 
+/** Timelines of loads that ran side by side as one: intervals are those of the longest. */
+export function mergedTimeline(timelines: readonly PerfTimeline[]): PerfTimeline {
+  const intervalMs = Math.max(...timelines.map((each) => each.intervalMs));
+  const counts = timelines.map(({ reads }) => reads.length);
+  const lengths = timelines.map((each, i) =>
+    Math.ceil((counts[i]! * each.intervalMs) / intervalMs),
+  );
+  const length = Math.max(0, ...lengths);
+  const merged = (
+    of: (timeline: PerfTimeline) => readonly number[],
+    join: (a: number, b: number) => number,
+  ): number[] => {
+    const values = Array.from({ length }, () => 0);
+    for (const timeline of timelines) {
+      for (const [i, value] of of(timeline).entries()) {
+        const at = Math.floor((i * timeline.intervalMs) / intervalMs);
+        values[at] = join(values[at]!, value);
+      }
+    }
+    return values;
+  };
+  const plus = (a: number, b: number): number => a + b;
+  return {
+    intervalMs,
+    reads: merged(({ reads }) => reads, plus),
+    writes: merged(({ writes }) => writes, plus),
+    errors: merged(({ errors }) => errors, plus),
+    latencyMaxMs: merged(({ latencyMaxMs }) => latencyMaxMs, Math.max),
+  };
+}
+
 function joinPairs(values: Float64Array, join: (a: number, b: number) => number): void {
   const half = values.length / 2;
   for (let i = 0; i < half; i++) values[i] = join(values[2 * i]!, values[2 * i + 1]!);

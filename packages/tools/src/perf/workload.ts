@@ -41,6 +41,11 @@ export interface PerfWorkload {
   readonly seed?: number | undefined;
   /** Ends after so many errors. Default 1000. */
   readonly errorsMax?: number | undefined;
+  /**
+   * Threads that each do all of the above, 1 to 64: depth, queues, rate, size and errors are those of one
+   * of them. Default: none but the one that calls.
+   */
+  readonly workers?: number | undefined;
 }
 
 /** A workload with everything decided; null for what there is none of. */
@@ -57,6 +62,7 @@ export interface DecidedWorkload {
   readonly verify: boolean;
   readonly seed: number;
   readonly errorsMax: number;
+  readonly workers: number | null;
 }
 
 const REQUEST_BYTES = 4096;
@@ -65,7 +71,8 @@ const QUEUES_MAX = 1024;
 const DURATION_MS = 10_000;
 const RATE_MAX = 10_000_000;
 const ERRORS_MAX = 1000;
-/** Most memory for the data of requests in flight. */
+export const PERF_WORKERS_MAX = 64;
+/** Most memory for the data of requests in flight, of all workers. */
 const BUFFER_BYTES_MAX = 2 ** 30;
 /** A bit is kept for every place that is verified: at most 64 MiB of them. */
 const VERIFIED_PLACES_MAX = 2 ** 29;
@@ -105,6 +112,7 @@ export function decideWorkload(asked: PerfWorkload, device: BlockDevice): Decide
     verify: asked.verify ?? false,
     seed: asked.seed ?? 1,
     errorsMax: asked.errorsMax ?? ERRORS_MAX,
+    workers: asked.workers ?? null,
   };
   checkNumbers(workload);
   checkRequests(workload, device);
@@ -122,7 +130,7 @@ function whole(what: string, value: number, least: number, most: number): void {
 }
 
 function checkNumbers(workload: DecidedWorkload): void {
-  const { ratePerSecond, durationMs, sizeBytes } = workload;
+  const { ratePerSecond, durationMs, sizeBytes, workers } = workload;
   whole("the share of reads", workload.readPercent, 0, 100);
   whole("the number of queues", workload.queues, 1, QUEUES_MAX);
   within("the time before measuring, ms,", workload.rampMs, 0, Number.MAX_SAFE_INTEGER);
@@ -131,10 +139,11 @@ function checkNumbers(workload: DecidedWorkload): void {
   if (ratePerSecond !== null) within("the rate", ratePerSecond, 0.001, RATE_MAX);
   if (durationMs !== null) within("the time, ms,", durationMs, 1, Number.MAX_SAFE_INTEGER);
   if (sizeBytes !== null) whole("the size", sizeBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (workers !== null) whole("the number of workers", workers, 1, PERF_WORKERS_MAX);
 }
 
 function checkRequests(workload: DecidedWorkload, device: BlockDevice): void {
-  const { requestBytes, queueDepth, queues, verify } = workload;
+  const { requestBytes, queueDepth, queues, verify, workers } = workload;
   const { name, blockBytes, blockCount, limits, features } = device;
   whole("the queue depth", queueDepth, 1, limits.inflightMax);
   const blocks = requestBytes / blockBytes;
@@ -144,11 +153,12 @@ function checkRequests(workload: DecidedWorkload, device: BlockDevice): void {
     throw new RangeError(`requests of ${requestBytes} bytes do not suit ${name}: ${size}`);
   }
   if (writesData(workload) && features.readOnly) throw new RangeError(`${name} is read-only`);
-  const buffers = requestBytes * queueDepth * queues;
+  const buffers = requestBytes * queueDepth * queues * (workers ?? 1);
   if (buffers > BUFFER_BYTES_MAX) {
+    const each = workers === null ? "" : `${workers} workers with `;
     const most = `at most ${BUFFER_BYTES_MAX} may be in flight`;
     throw new RangeError(
-      `${queues} queues of ${queueDepth} requests hold ${buffers} bytes; ${most}`,
+      `${each}${queues} queues of ${queueDepth} requests hold ${buffers} bytes; ${most}`,
     );
   }
   if (verify && Math.floor(blockCount / blocks) > VERIFIED_PLACES_MAX) {
