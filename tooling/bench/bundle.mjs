@@ -1,4 +1,5 @@
 // Makes a benchmark one file of JavaScript, as a user of the packages would run it, and says how.
+import { renameSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -9,15 +10,23 @@ export const quietHeap = ["--expose-gc", "--max-semi-space-size=512", "--min-sem
 export async function bundle(name) {
   const at = (path) => fileURLToPath(new URL(path, import.meta.url));
   const outfile = at(`./node_modules/.cache/bench/${name}.mjs`);
+  // Renamed when it is whole: another run may be about to start it.
+  const whole = `${outfile}.${process.pid}`;
   await build({
     entryPoints: [at(`./${name}.ts`)],
-    outfile,
+    outfile: whole,
     bundle: true,
     format: "esm",
     platform: "node",
     target: "node20",
     conditions: ["@nvmeof/source"],
+    external: ["esbuild", "cli-progress"],
+    // Files of this folder find what lies beside them; one file elsewhere would not.
+    define: { "import.meta.url": JSON.stringify(import.meta.url) },
+    // Sources are named in comments, from there on.
+    absWorkingDir: at("../.."),
     logLevel: "silent",
   });
+  renameSync(whole, outfile);
   return outfile;
 }

@@ -1,12 +1,11 @@
-// What receiving a PDU leaves on the heap: must be next to nothing. Sessions take a recorded stream
-// of bytes, again and again; the growth of the heap over each pass is divided by its PDUs.
-//
-//   node tooling/bench/run.mjs receive-allocations     a table
-//   node … receive-allocations.mjs --json              one object per line, for the test
+// What a PDU costs a session: CPU time, and what it leaves on the heap, which must be next to nothing.
+// Read first: cost.ts; @nvmeof/transport session.ts. Sessions take a recorded stream of bytes, and send what
+// goes before it, again and again; each pass is divided by its PDUs.
 
 import { DataDirection, DataPdu, PduFlag } from "@nvmeof/codec";
 import { ControllerSession, HostSession, Region } from "@nvmeof/transport";
 import { RawPdus, joined, sqeOf } from "@nvmeof/transport/testing";
+import { type Finding, median, report } from "./cost.ts";
 
 /** Chunks in which the stream arrives: no PDU's header is spared from being cut. */
 const CHUNK_BYTES = 262_101;
@@ -20,11 +19,11 @@ interface Subject {
   readonly name: string;
   readonly stream: Region;
   readonly pdus: number;
-  /** Puts the session where the stream begins. Not measured. */
+  /** Puts the session where the stream begins: it sends what the stream answers. */
   prepare(): void;
+  /** What `prepare` sends, one PDU for each command; none where it does other things as well. */
+  readonly sends?: string;
   receive(start: number, end: number): void;
-  /** Data that a PDU carries at most. */
-  readonly dataBytes: number;
   /** Commands that have been settled or have arrived, to see that all of it was done. */
   readonly done: () => number;
   readonly commands: number;
@@ -80,13 +79,13 @@ function hostReads(name: string, shape: Shape, bytes: number, success: boolean):
   const stream = new Region(joined(...answers));
   return {
     name,
-    dataBytes: bytes,
     stream,
     pdus: answers.length,
     commands,
+    ...(success ? { sends: `host, commands of ${bytes / 1024} KiB reads` } : {}),
     prepare: () => {
-      for (const [cid, buffer] of buffers.entries()) {
-        session.submit(cid, sqe, DataDirection.ToHost, buffer);
+      for (let cid = 0; cid < commands; cid++) {
+        session.submit(cid, sqe, DataDirection.ToHost, buffers[cid]);
       }
       empty(session);
     },
@@ -155,10 +154,10 @@ function controllerTakes(name: string, shape: Shape, bytes: number): Subject {
   );
   return {
     name,
-    dataBytes: bytes,
     stream,
     pdus: commands,
     commands,
+    sends: `controller, answers to ${name.replace("controller, ", "")}`,
     prepare: () => controller.answer(),
     receive: (start, end) => controller.session.receive(stream, start, end, 0),
     done: () => controller.commands,
@@ -181,7 +180,6 @@ function controllerFetches(name: string, bytes: number): Subject {
   const buffers = cids.map(() => new Uint8Array(bytes));
   return {
     name,
-    dataBytes: bytes,
     stream,
     pdus: commands,
     commands,
@@ -200,39 +198,69 @@ function controllerFetches(name: string, bytes: number): Subject {
   };
 }
 
-/** Growth of the heap over one pass, bytes. */
-function pass(subject: Subject, measured: boolean): number {
-  subject.prepare();
+/** What a piece of work has cost. */
+interface Spent {
+  /** Growth of the heap. */
+  readonly bytes: number;
+  /** CPU time. */
+  readonly us: number;
+}
+
+function spent(work: () => void, isMeasured: boolean): Spent {
+  if (isMeasured) globalThis.gc?.();
+  const usedBefore = process.memoryUsage().heapUsed;
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return { bytes: process.memoryUsage().heapUsed - usedBefore, us: user + system };
+}
+
+interface Pass {
+  readonly sent: Spent;
+  readonly received: Spent;
+}
+
+function pass(subject: Subject, isMeasured: boolean): Pass {
+  const sent = spent(() => subject.prepare(), isMeasured);
   const { length } = subject.stream.bytes;
   const before = subject.done();
-  if (measured) globalThis.gc?.();
-  const usedBefore = process.memoryUsage().heapUsed;
-  for (let at = 0; at < length; at += CHUNK_BYTES) {
-    subject.receive(at, Math.min(length, at + CHUNK_BYTES));
-  }
-  const grown = process.memoryUsage().heapUsed - usedBefore;
+  const received = spent(() => {
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
+      subject.receive(at, Math.min(length, at + CHUNK_BYTES));
+    }
+  }, isMeasured);
   if (subject.done() - before !== subject.commands)
     throw new Error(`${subject.name}: not all done`);
-  return grown;
+  return { sent, received };
 }
 
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-
-/** What measuring costs by itself. */
-function overhead(): number {
-  const samples: number[] = [];
-  for (let i = 0; i < PASSES; i++) {
-    const before = process.memoryUsage().heapUsed;
-    samples.push(process.memoryUsage().heapUsed - before);
-  }
-  return median(samples);
-}
-
-function measured(subject: Subject): number {
+function findings(subject: Subject): Finding[] {
   for (let i = 0; i < WARM_UP_PASSES; i++) pass(subject, false);
-  const samples = Array.from({ length: PASSES }, () => pass(subject, true));
-  return Math.max(0, median(samples) - overhead()) / subject.pdus;
+  const passes = Array.from({ length: PASSES }, () => pass(subject, true));
+  const empty = Array.from({ length: PASSES }, () => spent(() => {}, true).bytes);
+  const found = (name: string, spents: readonly Spent[], pdus: number): Finding[] => {
+    const bytes = median(spents.map(({ bytes }) => bytes)) - median(empty);
+    const us = median(spents.map(({ us }) => us));
+    return [
+      { name, value: (us * 1000) / pdus, unit: "ns" },
+      { name: `${name}, heap`, value: Math.max(0, bytes) / pdus, unit: "bytes" },
+    ];
+  };
+  const { name, sends, pdus, commands } = subject;
+  const received = found(
+    `${name}, received`,
+    passes.map(({ received }) => received),
+    pdus,
+  );
+  const sent =
+    sends === undefined
+      ? []
+      : found(
+          `${sends}, sent`,
+          passes.map(({ sent }) => sent),
+          commands,
+        );
+  return [...received, ...sent];
 }
 
 const subjects: (() => Subject)[] = [
@@ -248,12 +276,4 @@ const subjects: (() => Subject)[] = [
 ];
 
 if (globalThis.gc === undefined) throw new Error("wants --expose-gc: use tooling/bench/run.mjs");
-const json = process.argv.includes("--json");
-if (!json) console.log("bytes left on the heap by receiving, per PDU\n");
-for (const make of subjects) {
-  const subject = make();
-  const { name, dataBytes } = subject;
-  const bytesPerPdu = measured(subject);
-  if (json) console.log(JSON.stringify({ name, dataBytes, bytesPerPdu }));
-  else console.log(`${bytesPerPdu.toFixed(2).padStart(8)} bytes per PDU   ${name}`);
-}
+for (const make of subjects) report(findings(make()));
