@@ -1,4 +1,4 @@
-// Where a subsystem is: `nvme+tcp://host[:port][/<subnqn>][?nsid=1&hostnqn=…]`, or nvme+fc://, and back.
+// Where a subsystem is: `nvme+tcp://host[:port][/<subnqn>][?nsid=1&tls=1…]`, or nvme+fc://, and back.
 // Read first: README.md "Addresses".
 
 import { checkNqn, NSID_ALL } from "@nvmeof/codec";
@@ -17,16 +17,38 @@ export interface Address {
   readonly nsid: number | undefined;
   readonly hostNqn: string | undefined;
   readonly hostId: string | undefined;
+  /** tls=1 or tls=0: whether to connect by TLS. */
+  readonly tls: boolean | undefined;
 }
 
 const SCHEME = "nvme+tcp://";
 const FC_SCHEME = "nvme+fc://";
 
+/** Whether only this machine can reach an address. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
+
 /** Whether `text` means a namespace or subsystem, and not a file. */
 export const isUri = (text: string): boolean => /^nvme\+\w+:\/\//i.test(text);
 
+/** Names in a query whose values nobody should see. */
+const secret = /secret|key|psk|pass|token/i;
+
+/** Longer ones are cut where they are repeated. */
+const SHOWN_MAX = 300;
+
+/** An address as it may be repeated: whatever looks like a secret is left out, wherever it stands. */
+export function withoutSecrets(text: string): string {
+  const shown = text
+    .replace(/\/\/[^/?#]*@/, "//…@")
+    .replace(/([?&])([^=&#]*)=([^&#]*)/g, (all, mark: string, name: string) =>
+      secret.test(name) ? `${mark}${name}=…` : all,
+    );
+  return shown.length > SHOWN_MAX ? `${shown.slice(0, SHOWN_MAX)}…` : shown;
+}
+
 const refuse = (text: string, why: string, hint?: string): CliError =>
-  new CliError("NVME_ERR_ADDRESS", `${text}: ${why}`, {
+  new CliError("NVME_ERR_ADDRESS", `${withoutSecrets(text)}: ${why}`, {
     hint: hint ?? "Addresses look like nvme+tcp://192.0.2.10:4420/nqn.2024-01.com.example:disk1.",
   });
 
@@ -38,14 +60,15 @@ export function parseAddress(text: string): Address {
   const match = pattern.exec(text);
   if (match === null) throw refuse(text, whyNoMatch(text));
   const [, scheme = "tcp", user, host = "", portText, path = "", query = "", fragment] = match;
-  if (user !== undefined) {
+  // With a bracket out of place, the rest of a password looks like a port.
+  if (user !== undefined || portText?.includes("@") === true) {
     const hint = "Secrets and names do not belong in addresses, which others can read.";
-    throw refuse(text.replace(`${user}@`, "…@"), "it has a user or a password", hint);
+    throw refuse(text, "it has a user or a password", hint);
   }
   if (fragment !== undefined) throw refuse(text, "# has no meaning here; write %23 in a name");
   const port = portText === undefined ? undefined : portOf(text, portText);
   if (host === "") throw refuse(text, "the host is missing");
-  const { nsid, hostnqn, hostid } = queryOf(text, query);
+  const { nsid, hostnqn, hostid, tls } = queryOf(text, query);
   const subsystemNqn = decoded(text, path);
   return {
     transport: scheme.toLowerCase() === "fc" ? "fc" : "tcp",
@@ -55,6 +78,7 @@ export function parseAddress(text: string): Address {
     nsid: nsid === undefined ? undefined : nsidOf(text, nsid),
     hostNqn: hostnqn === undefined ? undefined : nqnOf(text, hostnqn),
     hostId: hostid,
+    tls: tls === undefined ? undefined : tlsOf(text, tls),
   };
 }
 
@@ -109,8 +133,15 @@ function decoded(text: string, part: string): string {
   }
 }
 
-type QueryName = "nsid" | "hostnqn" | "hostid";
-const secret = /secret|key|psk|pass|token/i;
+function tlsOf(text: string, tls: string): boolean {
+  if (tls === "1" || tls === "0") return tls === "1";
+  throw refuse(text, `"${tls}" says neither that TLS is wanted (1) nor that it is not (0)`);
+}
+
+const queryNames = ["nsid", "hostnqn", "hostid", "tls"] as const;
+type QueryName = (typeof queryNames)[number];
+const isQueryName = (name: string): name is QueryName =>
+  (queryNames as readonly string[]).includes(name);
 
 function queryOf(text: string, query: string): Partial<Record<QueryName, string>> {
   const found: Partial<Record<QueryName, string>> = {};
@@ -118,10 +149,10 @@ function queryOf(text: string, query: string): Partial<Record<QueryName, string>
     const [name = "", value = ""] = part.split(/=(.*)/s);
     if (secret.test(name)) {
       const hint = "Secrets do not belong in addresses, which others can read.";
-      throw refuse(text.replace(value, "…"), `${name} is a secret`, hint);
+      throw refuse(text, `${name} is a secret`, hint);
     }
-    if (name !== "nsid" && name !== "hostnqn" && name !== "hostid") {
-      throw refuse(text, `"${name}" is not known; nsid, hostnqn and hostid are`);
+    if (!isQueryName(name)) {
+      throw refuse(text, `"${name}" is not known; nsid, hostnqn, hostid and tls are`);
     }
     found[name] = decoded(text, value);
   }
@@ -136,12 +167,16 @@ export type AddressParts = Pick<Address, "host"> & Partial<Address>;
 
 /** The address as text that `parseAddress` reads back. */
 export function formatAddress(parts: AddressParts): string {
-  const { transport, host, port, subsystemNqn, nsid } = parts;
+  const { transport, host, port, subsystemNqn, nsid, tls } = parts;
   const scheme = transport === "fc" ? FC_SCHEME : SCHEME;
   const at = port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`;
   const path =
     subsystemNqn === undefined ? "" : `/${encodeURI(subsystemNqn).replace(/[?#]/g, escape)}`;
-  return `${scheme}${at}${path}${nsid === undefined ? "" : `?nsid=${nsid}`}`;
+  const query = [
+    ...(nsid === undefined ? [] : [`nsid=${nsid}`]),
+    ...(tls === undefined ? [] : [`tls=${tls ? 1 : 0}`]),
+  ].join("&");
+  return `${scheme}${at}${path}${query === "" ? "" : `?${query}`}`;
 }
 
 const escape = (character: string): string => encodeURIComponent(character);

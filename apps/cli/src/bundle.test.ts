@@ -66,6 +66,23 @@ describe.skipIf(!isBuilt)("the bundled file", { timeout: 30_000 }, () => {
     expect(stdout.text).toMatch(/^[1-9]\d* seeds from 1 on/);
   });
 
+  test("measures in threads of its own, and Ctrl-C ends them all in bounded time", async () => {
+    const target = await testTarget();
+    const run = ["perf", "run", target.namespace(1), "--workers", "2", "--json"];
+    const done = start(...run, "--time", "200ms", "--ramp-time", "100ms");
+    expect(await done.exited).toBe(0);
+    const { data } = JSON.parse(done.stdout.text) as { data: { workers: unknown[] } };
+    expect(data).toMatchObject({ end: "time", workload: { workers: 2 }, errors: [] });
+    expect(data.workers).toHaveLength(2);
+    const { child, stderr, exited } = start(...run, "--time", "1h", "--progress", "json");
+    await stderr.contains('"progress"');
+    const startMs = performance.now();
+    child.kill("SIGINT");
+    expect(await exited).toBe(130);
+    expect(performance.now() - startMs).toBeLessThan(3_000);
+    await target.served.close();
+  });
+
   test("serves until SIGTERM, and ends with 0", async () => {
     const ports = ["--listen", "127.0.0.1:0", "--discovery-port", "0"];
     const { child, stdout, exited } = start("serve", "--mem", "1M", ...ports);

@@ -4,6 +4,8 @@ import { Argument, type Command, type Option } from "commander";
 import type { OutputFormat, Verb } from "./context.ts";
 
 export interface CommandSpec {
+  /** Heading that it stands under in the help and in the reference. */
+  readonly section?: string;
   /** "list", or "id ctrl" for a verb of a group. */
   readonly name: string;
   /** Other names, in the top level: "id-ctrl". */
@@ -18,6 +20,8 @@ export interface CommandSpec {
   readonly examples: readonly string[];
   readonly options: () => readonly Option[];
   readonly formats: readonly OutputFormat[];
+  /** It knows the JSON of nvme-cli (--compat). */
+  readonly compat?: boolean;
   /** After this the command is ended, unless --timeout says otherwise; undefined: it takes its time. */
   readonly timeoutMs: number | undefined;
   /** Whether it takes its time with these options, whatever `timeoutMs` is. */
@@ -26,6 +30,22 @@ export interface CommandSpec {
   readonly schema: string;
   /** The verb itself, loaded when it is run. */
   readonly load: () => Promise<{ readonly run: Verb<never> }>;
+}
+
+/** The same rows under a heading. */
+export const inSection = (section: string, specs: readonly CommandSpec[]): CommandSpec[] =>
+  specs.map((spec) => ({ section, ...spec }));
+
+/** Whether the argument at `index` is an address, for which an @alias may stand. */
+export function isAddress({ args = [] }: CommandSpec, index: number): boolean {
+  const [name = ""] = args[Math.min(index, args.length - 1)] ?? [];
+  return /^[<[](uri|source|destination)\b/.test(name);
+}
+
+/** Adds the name of a verb alone: as much as the help of others needs, and no option is made for it. */
+export function addName(parent: Command, name: string, spec: CommandSpec, hidden: boolean): void {
+  const command = parent.command(name, { hidden }).summary(spec.summary);
+  command.helpGroup(`${spec.section ?? "Commands"}:`);
 }
 
 /** Adds to `parent` what the row says. `run` is called with the options and arguments as parsed. */

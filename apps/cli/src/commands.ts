@@ -1,10 +1,9 @@
-// The table of commands: parser, help and runner are made of it.
+// The table of commands: parser, help, completions, reference and runner are made of it.
 // Read first: command.ts for a row; options.ts for the groups of options.
 
 import { Option } from "commander";
-import type { CommandSpec } from "./command.ts";
+import { type CommandSpec, inSection } from "./command.ts";
 import { scenarios } from "./scenarios.ts";
-import { usage } from "./errors.ts";
 import {
   commonOptions,
   connectionOptions,
@@ -17,174 +16,43 @@ import {
   valued,
   whole,
 } from "./options.ts";
-import { serveOptions } from "./serve-options.ts";
+import { decodeCommands } from "./decode-commands.ts";
+import { dhchapKeyCommands } from "./dhchap-key-commands.ts";
+import { fabricsCommands } from "./fabrics-commands.ts";
+import { featureCommands } from "./feature-commands.ts";
+import { helpCommands } from "./help-commands.ts";
+import { identifyCommands } from "./identify-commands.ts";
+import { ioCommands, transferOptions } from "./io-commands.ts";
+import { logCommands } from "./log-commands.ts";
+import {
+  controllerCommands,
+  namespaceCommands,
+  reservationCommands,
+} from "./namespace-commands.ts";
+import { nbdCommands } from "./nbd-commands.ts";
 import { perfCommands } from "./perf-commands.ts";
+import { serveOptions } from "./serve-options.ts";
 import { simCommands } from "./sim-commands.ts";
+import { tlsKeyCommands } from "./tls-key-commands.ts";
 
-const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1]"] as const;
-const uris = ["[uri...]", "nvme+tcp://host[:port][/<subnqn>], one for each path"] as const;
+const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1], or @alias"] as const;
 const subsystem = "nvme+tcp://127.0.0.1:4420/nqn.2024-01.com.example:disk1";
 const minute = 60_000;
 
-const discover: CommandSpec = {
-  name: "discover",
-  aliases: ["disc"],
-  args: [["[uri]", "nvme+tcp://host[:8009], the discovery controller"]],
-  summary: "Ask a discovery controller what subsystems there are, and where",
-  examples: [
-    "nvmeof discover nvme+tcp://192.0.2.10",
-    "nvmeof discover -t tcp -a 192.0.2.10 -s 8009 --json",
-  ],
-  options: () => [...commonOptions(["normal", "json"]), ...targetOptions(), ...connectionOptions()],
-  formats: ["normal", "json"],
-  timeoutMs: minute,
-  schema: "discover",
-  load: () => import("./verbs/discover.ts"),
+/** What verbs of two words have in common, by the first. */
+export const groups: Readonly<Record<string, string>> = {
+  id: "Print an Identify structure",
+  log: "Print a log page",
+  feat: "Read or set a feature of the controller",
+  ns: "Create, delete, attach and detach namespaces",
+  resv: "Reservations: share a namespace among hosts, or keep it",
+  keys: "Make and check keys for TLS and DH-HMAC-CHAP",
+  perf: "Measure a namespace, and compare measurements",
+  sim: "Simulate hosts, targets and a network that fails; the same seed gives the same run",
+  alias: "Names for addresses: @lab stands for a URI",
+  config: "Show and check the files of nvme-cli that name subsystems",
+  utils: "What other programs want to know of this one",
 };
-
-const connect: CommandSpec = {
-  name: "connect",
-  args: [uris],
-  summary: "Connect to a subsystem, print what it is, and disconnect",
-  details: `
-Unlike \`nvme connect\` it leaves nothing behind: there is no device in /dev, and the connection is
-closed again. It verifies that a host can connect: queues, digests and namespaces included.
-
-With --hold it stays connected, by one path or many, and prints what happens to them until Ctrl-C,
-which ends it with 0; with --json a line for each event.`,
-  examples: [
-    `nvmeof connect ${subsystem}`,
-    `nvmeof connect ${subsystem} --hdr-digest --data-digest`,
-    `nvmeof connect --hold ${subsystem} nvme+tcp://127.0.0.1:4421`,
-  ],
-  options: () => [
-    new Option("--hold", "stay connected, and print every change of state until Ctrl-C"),
-    ...commonOptions(["normal", "json"]),
-    ...targetOptions("many"),
-    ...connectionOptions(),
-  ],
-  formats: ["normal", "json"],
-  timeoutMs: minute,
-  endless: (options) => "hold" in options && options.hold === true,
-  schema: "connect",
-  load: () => import("./verbs/connect.ts"),
-};
-
-const rawOption = (): Option =>
-  new Option("-b, --raw-binary", "the same as -o binary").helpGroup("Output:");
-
-const idCtrl: CommandSpec = {
-  name: "id ctrl",
-  aliases: ["id-ctrl"],
-  args: [uri],
-  summary: "Print the Identify Controller structure",
-  details: `
-Fields have the names of the specification. Counts that the structure holds 0's based (acl, aerl,
-elpe, npss, awun, …) are printed as counts.`,
-  examples: [`nvmeof id ctrl ${subsystem}`, `nvmeof id-ctrl ${subsystem} -o binary >ctrl.bin`],
-  options: () => [
-    ...commonOptions(["normal", "json", "binary"]),
-    rawOption(),
-    ...targetOptions(),
-    ...connectionOptions(),
-  ],
-  formats: ["normal", "json", "binary"],
-  timeoutMs: minute,
-  schema: "id-ctrl",
-  load: () => import("./verbs/id-ctrl.ts"),
-};
-
-const idNs: CommandSpec = {
-  ...idCtrl,
-  name: "id ns",
-  aliases: ["id-ns"],
-  summary: "Print the Identify Namespace structure and the namespace's identifiers",
-  details: `
-Fields have the names of the specification. Counts that the structure holds 0's based (nlbaf, nawun,
-…) are printed as counts.`,
-  examples: [`nvmeof id ns ${subsystem}?nsid=1`, `nvmeof id-ns ${subsystem} -N 1 --json`],
-  options: () => [...idCtrl.options(), ...namespaceOption()],
-  schema: "id-ns",
-  load: () => import("./verbs/id-ns.ts"),
-};
-
-const logCcr: CommandSpec = {
-  ...idCtrl,
-  name: "log ccr",
-  aliases: ["log-ccr"],
-  summary: "Print the Cross-Controller Reset log",
-  details: `
-Every controller has a log of its own: of the resets that came by it. The controller of this command is
-new, so its log is empty unless the target says otherwise; status 8 tells that it has none at all.`,
-  examples: [`nvmeof log ccr ${subsystem}`, `nvmeof log ccr ${subsystem} --json`],
-  options: () => [
-    new Option("--remove-completed", "remove the completed entries that are read (RMC)"),
-    ...idCtrl.options(),
-  ],
-  schema: "log-ccr",
-  load: () => import("./verbs/log-ccr.ts"),
-};
-
-const list: CommandSpec = {
-  name: "list",
-  aliases: ["list-ns"],
-  args: [uri],
-  summary: "List the namespaces of a subsystem",
-  examples: [`nvmeof list ${subsystem}`, `nvmeof list ${subsystem} --json`],
-  options: () => [...commonOptions(["normal", "json"]), ...targetOptions(), ...connectionOptions()],
-  formats: ["normal", "json"],
-  timeoutMs: minute,
-  schema: "list",
-  load: () => import("./verbs/list.ts"),
-};
-
-const listSubsys: CommandSpec = {
-  name: "list-subsys",
-  args: [uris],
-  summary: "List subsystems, the paths to them, and the ANA state of each",
-  details: `
-It connects by every address given, looks, and disconnects: there are no connections that last. URIs
-of several subsystems may be mixed. An address that cannot be reached is listed as such, and the exit
-code is 11 then.`,
-  examples: [
-    `nvmeof list-subsys ${subsystem} nvme+tcp://127.0.0.1:4421`,
-    `nvmeof list-subsys ${subsystem} --json`,
-  ],
-  options: () => [
-    ...commonOptions(["normal", "json"]),
-    ...targetOptions("many"),
-    ...connectionOptions(),
-  ],
-  formats: ["normal", "json"],
-  timeoutMs: minute,
-  schema: "list-subsys",
-  load: () => import("./verbs/list-subsys.ts"),
-};
-
-const showTopology: CommandSpec = {
-  ...listSubsys,
-  name: "show-topology",
-  summary: "Show subsystems, their namespaces, and the paths to each, as a tree",
-  examples: [`nvmeof show-topology ${subsystem} nvme+tcp://127.0.0.1:4421`],
-  schema: "show-topology",
-  load: () => import("./verbs/show-topology.ts"),
-};
-
-const rangeOptions = (): Option[] => [
-  valued("--start-block <lba>", "first block", whole(0, Number.MAX_SAFE_INTEGER)).default(0),
-  valued(
-    "--blocks <count>",
-    "number of blocks: 1 is one (nvme-cli's --block-count says 0 for one)",
-    whole(1, Number.MAX_SAFE_INTEGER),
-  ),
-  valued("-z, --data-size <bytes>", "bytes, a multiple of the block size", size),
-  new Option("--block-count <n>").hideHelp().argParser(refuseBlockCount),
-];
-
-function refuseBlockCount(): never {
-  const hint = "Use --blocks, where 1 is one block.";
-  throw usage("--block-count is 0's based in nvme-cli, which is easily got wrong", hint);
-}
 
 const read: CommandSpec = {
   name: "read",
@@ -198,10 +66,10 @@ it reads one block. For more than 64 MiB use cp.`,
     `nvmeof read ${subsystem}?nsid=1 -z 4k -d block.bin`,
   ],
   options: () => [
-    ...rangeOptions(),
+    ...transferOptions(),
     new Option("-d, --data <file>", "write the bytes to this file"),
     ...commonOptions(["normal", "json", "binary"]),
-    ...targetOptions(),
+    ...targetOptions("one", "nsid"),
     ...namespaceOption(),
     ...connectionOptions(),
   ],
@@ -223,11 +91,11 @@ all of it can be. For data of any length, and for more than 64 MiB, use cp.`,
     `head -c 4096 /dev/urandom | nvmeof write ${subsystem}?nsid=1 --yes`,
   ],
   options: () => [
-    ...rangeOptions(),
+    ...transferOptions(),
     new Option("-d, --data <file>", "read the bytes from this file; default: stdin"),
     ...consentOption(),
     ...commonOptions(["normal", "json"]),
-    ...targetOptions(),
+    ...targetOptions("one", "nsid"),
     ...namespaceOption(),
     ...connectionOptions(),
   ],
@@ -273,7 +141,9 @@ const serve: CommandSpec = {
   summary: "Be a target: serve memory or files as the namespaces of a subsystem",
   details: `
 --mem and --file become namespaces 1, 2, … in the order given. It serves until SIGINT or SIGTERM, and
-then ends with 0. What was in memory is gone then.`,
+then ends with 0. What was in memory is gone then.
+
+Hosts may read, write and deallocate. --manage-namespaces and --erase let them do more to what is served.`,
   examples: [
     "nvmeof serve --mem 1G",
     "nvmeof serve --file disk.img --listen 127.0.0.1:0 --discovery-port 0 --ready-file ready.json",
@@ -349,21 +219,19 @@ const showHostnqn: CommandSpec = {
 
 /** Every verb, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
-  demo,
-  serve,
-  discover,
-  connect,
-  list,
-  listSubsys,
-  showTopology,
-  idCtrl,
-  idNs,
-  logCcr,
-  read,
-  write,
-  cp,
-  genHostnqn,
-  showHostnqn,
-  ...perfCommands,
-  ...simCommands,
+  ...inSection("Begin", [demo, serve]),
+  ...inSection("Fabrics", fabricsCommands),
+  ...inSection("Identify and logs", [...identifyCommands, ...logCommands]),
+  ...inSection("Features and properties", featureCommands),
+  ...inSection("Data", [read, write, cp, ...ioCommands]),
+  ...inSection("Namespaces and reservations", [...namespaceCommands, ...reservationCommands]),
+  ...inSection("Controllers", controllerCommands),
+  ...inSection("Identity and keys", [
+    genHostnqn,
+    showHostnqn,
+    ...dhchapKeyCommands,
+    ...tlsKeyCommands,
+  ]),
+  ...inSection("Tools", [...decodeCommands, ...nbdCommands, ...perfCommands, ...simCommands]),
+  ...inSection("Help", helpCommands),
 ];

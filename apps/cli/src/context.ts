@@ -17,6 +17,8 @@ export interface Report {
   readonly text: (style: Style) => string;
   /** The exact payload, for verbs that have one. */
   readonly binary?: Uint8Array | undefined;
+  /** The document that nvme-cli prints, for verbs that have `compat` in their row. */
+  readonly compat?: (() => unknown) | undefined;
 }
 
 /** The surroundings of one run of a verb. */

@@ -4,7 +4,10 @@
 import { type ErrorDetails, NvmeofError, describeStatus, isNvmeofError } from "@nvmeof/codec";
 import { type CliCode, ExitCode, type ExitName, verdictOf } from "./exit-code.ts";
 import { hintFor } from "./hints.ts";
-import { printable } from "./printable.ts";
+import { printable as escaped } from "./printable.ts";
+import { withoutSecrets } from "./redact.ts";
+
+const printable = (text: string): string => withoutSecrets(escaped(text));
 
 /** An error of the command: bad input, a file, a deadline, a signal. */
 export class CliError extends NvmeofError {

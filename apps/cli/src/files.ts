@@ -30,8 +30,28 @@ async function explained<T>(verb: string, path: string, work: () => Promise<T>):
   }
 }
 
-export const readWholeFile = (path: string): Promise<Uint8Array> =>
-  explained("read", path, () => readFile(path));
+/** A file with more than `bytesMax` is refused before any of it is read; so is what never ends. */
+export const readWholeFile = (path: string, bytesMax = Infinity): Promise<Uint8Array> =>
+  explained("read", path, async () => {
+    if (bytesMax === Infinity) return readFile(path);
+    const handle = await open(path, "r");
+    try {
+      if ((await handle.stat()).size > bytesMax) throw tooLarge(path, bytesMax);
+      const pieces: Uint8Array[] = [];
+      let bytes = 0;
+      for await (const piece of handle.createReadStream({ autoClose: false })) {
+        pieces.push(piece as Uint8Array);
+        bytes += (piece as Uint8Array).length;
+        if (bytes > bytesMax) throw tooLarge(path, bytesMax);
+      }
+      return Buffer.concat(pieces);
+    } finally {
+      await handle.close();
+    }
+  });
+
+const tooLarge = (path: string, bytesMax: number): CliError =>
+  new CliError("NVME_ERR_FILE", `cannot read ${path}: it has more than ${bytesMax} bytes`);
 
 export const writeWholeFile = (path: string, bytes: Uint8Array): Promise<void> =>
   explained("write", path, () => writeFile(path, bytes));

@@ -1,12 +1,13 @@
 // Who the host is: one pair of names per user, made on first use and kept, as targets know hosts by it.
 // Read first: Base 2.0 §5.21.1.25 "Host Identifier": one host ID goes with one host NQN.
 
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { checkNqn, parseNqn, uuidBytes, uuidNqn, uuidText } from "@nvmeof/codec";
 import type { HostIdentity } from "@nvmeof/core";
 import { CliError, errnoIn } from "./errors.ts";
+import { readWholeFile } from "./files.ts";
 import type { Io } from "./io.ts";
 
 /** Where the pair of this user is kept. */
@@ -71,13 +72,18 @@ export async function hostIdentity(
   return userIdentity(env, warn);
 }
 
+/** Two names take a few hundred bytes. */
+const FILE_BYTES_MAX = 64 * 1024;
+
 async function readIdentity(file: string): Promise<HostIdentity | undefined> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    // With or without a byte order mark, which some editors write.
+    text = new TextDecoder().decode(await readWholeFile(file, FILE_BYTES_MAX));
   } catch (error) {
-    if (errnoIn(error) === "ENOENT" || errnoIn(error) === "ENOTDIR") return undefined;
-    throw unreadable(file, error);
+    const { cause } = error as Error;
+    if (errnoIn(cause) === "ENOENT" || errnoIn(cause) === "ENOTDIR") return undefined;
+    throw unreadable(file, cause ?? error);
   }
   try {
     const { hostNqn, hostId } = JSON.parse(text) as Record<string, unknown>;

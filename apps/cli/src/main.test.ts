@@ -9,7 +9,9 @@ test("the version and the help go to stdout, with exit code 0", async () => {
   expect(await nvmeof(["--version"])).toMatchObject({ exitCode: 0, stdout: `${version}\n` });
   const help = await nvmeof(["--help"]);
   expect(help).toMatchObject({ exitCode: 0, stderr: "" });
-  for (const { name } of commands) expect(help.stdout).toContain(`\n  ${name.split(" ")[0]}`);
+  for (const { name, visibility } of commands) {
+    if (visibility !== "hidden") expect(help.stdout).toContain(`\n  ${name.split(" ")[0]}`);
+  }
 });
 
 test.each(commands.map(({ name, examples }) => [name, examples] as const))(

@@ -2,8 +2,9 @@
 // Read first: commands.ts for the verbs; context.ts for their surroundings.
 
 import { Command, CommanderError } from "commander";
-import { type CommandSpec, addCommand } from "./command.ts";
-import { commands } from "./commands.ts";
+import { expandAlias } from "./aliases.ts";
+import { type CommandSpec, addCommand, addName, isAddress } from "./command.ts";
+import { commands, groups } from "./commands.ts";
 import type { Context, OutputFormat, Report } from "./context.ts";
 import { Lifetime } from "./deadline.ts";
 import { envelope, jsonText } from "./envelope.ts";
@@ -15,14 +16,9 @@ import type { CommonOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { onSignals } from "./signals.ts";
 import { styleFor } from "./style.ts";
+import { withTlsKeys } from "./tls-options.ts";
+import { withTrace } from "./trace-options.ts";
 import { version } from "./version.ts";
-
-const groups: Readonly<Record<string, string>> = {
-  id: "Print an Identify structure",
-  log: "Print a log page",
-  perf: "Measure a namespace, and compare measurements",
-  sim: "Simulate hosts, targets and a network that fails; the same seed gives the same run",
-};
 
 /** Runs `nvmeof <argv>`. Never rejects. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -36,14 +32,16 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       writeErr: (text) => void io.stderr.write(text),
       outputError: () => {},
     });
-  const parents = new Map<string, Command>();
-  for (const spec of commands) {
+  const meant = commandMeant(argv);
+  if (meant === undefined) addNames(program);
+  else {
+    const { spec, name } = meant;
     const run = async (options: object, args: string[]): Promise<void> => {
       exitCode = await runVerb(spec, options as CommonOptions, args, io);
     };
-    const hidden = spec.visibility === "hidden";
-    addCommand(parentOf(program, parents, spec), spec.name.split(" ").at(-1)!, spec, run, hidden);
-    for (const alias of spec.aliases ?? []) addCommand(program, alias, spec, run, true);
+    const [group, verb] = name.split(" ");
+    const parent = verb === undefined ? program : program.command(group!);
+    addCommand(parent, verb ?? group!, spec, run, false);
   }
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -53,14 +51,34 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function parentOf(program: Command, parents: Map<string, Command>, { name }: CommandSpec): Command {
-  const [group, verb] = name.split(" ");
-  if (verb === undefined) return program;
-  const known = parents.get(group!);
-  if (known !== undefined) return known;
-  const made = program.command(group!).description(groups[group!]!);
-  parents.set(group!, made);
-  return made;
+/** The verb that the arguments begin with: the only one whose options have to be known. */
+export function commandMeant(
+  argv: readonly string[],
+): { readonly spec: CommandSpec; readonly name: string } | undefined {
+  const [first = "", second = ""] = argv;
+  for (const name of [`${first} ${second}`, first]) {
+    const spec = commands.find((each) => each.name === name || each.aliases?.includes(name));
+    if (spec !== undefined) return { spec, name };
+  }
+  return undefined;
+}
+
+/** All verbs by their names, for the help, and for those who have mistyped one. */
+function addNames(program: Command): void {
+  const parents = new Map<string, Command>();
+  for (const spec of commands) {
+    const [group, verb] = spec.name.split(" ");
+    const hidden = spec.visibility === "hidden";
+    if (verb === undefined) addName(program, group!, spec, hidden);
+    else {
+      const known = parents.get(group!);
+      const parent = known ?? program.command(group!).description(groups[group!]!);
+      if (known === undefined) parent.helpGroup(`${spec.section ?? "Commands"}:`);
+      parents.set(group!, parent);
+      addName(parent, verb, spec, hidden);
+    }
+    for (const alias of spec.aliases ?? []) addName(program, alias, spec, true);
+  }
 }
 
 /** What the parser threw: help and version, which are no errors, or a command line that cannot be. */
@@ -87,6 +105,8 @@ function refused(thrown: unknown, argv: readonly string[], io: Io): number {
 }
 
 function formatOf(options: CommonOptions & { readonly rawBinary?: boolean }): OutputFormat {
+  // What others read is in their hands; errors are for people then.
+  if (options.compat !== undefined) return "normal";
   if (options.json === true) return "json";
   return options.rawBinary === true ? "binary" : (options.outputFormat ?? "normal");
 }
@@ -132,8 +152,14 @@ async function runVerb(
   };
   try {
     await life.run(async () => {
+      const given = await Promise.all(
+        args.map(async (each, i) => (isAddress(spec, i) ? expandAlias(each, io.env) : each)),
+      );
       const { run } = await spec.load();
-      const report = await run(context, options as never, ...args);
+      const asked = await withTlsKeys<object>(options, context);
+      const report = await withTrace(asked, context, (traced) =>
+        run(context, traced as never, ...given),
+      );
       if (report !== undefined) await context.publish(report);
     });
     return ExitCode.ok;
@@ -150,10 +176,13 @@ async function runVerb(
 async function print(
   report: Report,
   spec: CommandSpec,
-  { format, out, style, io }: Context,
+  { format, common, out, style, io }: Context,
   warnings: readonly string[],
 ): Promise<void> {
-  if (format === "json") {
+  if (common.compat !== undefined) {
+    if (report.compat === undefined) throw usage("there is no --compat JSON of this result");
+    await out.write(jsonText(report.compat(), true));
+  } else if (format === "json") {
     const people = io.stdout.isTTY === true;
     await out.write(jsonText(envelope(spec.schema, report.data, warnings, null), people));
   } else if (format === "binary" && report.binary !== undefined) {

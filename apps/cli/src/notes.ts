@@ -1,6 +1,7 @@
 // What is said on stderr beside errors: warnings, steps, and whatever a person wants to know.
 
 import type { Sink } from "./io.ts";
+import { withoutSecrets } from "./redact.ts";
 
 export class Notes {
   readonly stream: Sink;
@@ -28,6 +29,6 @@ export class Notes {
   }
 
   #write(level: number, text: string): void {
-    if (this.#level >= level) this.stream.write(`${text}\n`);
+    if (this.#level >= level) this.stream.write(`${withoutSecrets(text)}\n`);
   }
 }

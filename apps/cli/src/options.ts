@@ -4,10 +4,13 @@
 import { checkNqn, NSID_ALL, uuidBytes } from "@nvmeof/codec";
 import { Option } from "commander";
 import type { TransportType } from "./address.ts";
+import { type AuthenticationOptions, authenticationOptions } from "./authentication.ts";
 import type { OutputFormat } from "./context.ts";
 import { CliError, usage } from "./errors.ts";
 import type { ProgressChoice } from "./progress.ts";
 import type { ColorChoice } from "./style.ts";
+import { type TlsCliOptions, tlsOptions } from "./tls-options.ts";
+import { type TraceOptions, traceOption } from "./trace-options.ts";
 import { parseDuration, parseSize, parseWhole } from "./units.ts";
 
 /** Options of every verb. */
@@ -18,10 +21,12 @@ export interface CommonOptions {
   readonly silent?: boolean;
   readonly color: ColorChoice;
   readonly timeout?: number;
+  readonly compat?: CompatName;
 }
 
 /** Options on how to connect. */
-export interface ConnectionOptions extends CommonOptions {
+export interface ConnectionOptions
+  extends CommonOptions, TlsCliOptions, AuthenticationOptions, FabricsOptions, TraceOptions {
   readonly hostnqn?: string;
   readonly hostid?: string;
   readonly nrIoQueues: number;
@@ -33,6 +38,20 @@ export interface ConnectionOptions extends CommonOptions {
   readonly retries: boolean;
   readonly hdrDigest?: boolean;
   readonly dataDigest?: boolean;
+}
+
+/** Options of the verbs of fabrics: those that nvme-cli gives to the kernel. */
+export interface FabricsOptions {
+  readonly hostTraddr?: string;
+  readonly hostIface?: string;
+  readonly reconnectDelay?: number;
+  readonly fastIoFailTmo?: number;
+  readonly nrWriteQueues?: number;
+  readonly nrPollQueues?: number;
+  readonly tos?: number;
+  readonly duplicateConnect?: boolean;
+  readonly disableSqflow?: boolean;
+  readonly idempotent?: boolean;
 }
 
 /** Options on whom to connect to. */
@@ -106,10 +125,20 @@ export const port = whole(1, 65_535);
 const grouped = (heading: string, ...options: Option[]): Option[] =>
   options.map((option) => option.helpGroup(heading));
 
-/** Every verb has these; `formats` are those that its result can be printed in. */
-export const commonOptions = (formats: readonly OutputFormat[]): Option[] =>
+/** Another program whose JSON can be had instead of ours. */
+export const compatNames = ["nvme-cli"] as const;
+export type CompatName = (typeof compatNames)[number];
+
+/**
+ * Every verb has these; `formats` are those that its result can be printed in, `compat` says whether it
+ * knows the JSON of others.
+ */
+export const commonOptions = (formats: readonly OutputFormat[], compat = false): Option[] =>
   grouped(
     "Output:",
+    ...(compat
+      ? [new Option("--compat <tool>", "JSON as this tool has it").choices([...compatNames])]
+      : []),
     new Option("-o, --output-format <format>", "how the result is printed").choices(formats),
     ...(formats.includes("json") ? [new Option("--json", "the same as -o json")] : []),
     new Option("-v, --verbose", "say more; repeat for still more").argParser(
@@ -123,8 +152,8 @@ export const commonOptions = (formats: readonly OutputFormat[]): Option[] =>
   );
 
 /** How to connect. */
-export const connectionOptions = (): Option[] =>
-  grouped(
+export const connectionOptions = (): Option[] => [
+  ...grouped(
     "Connection:",
     valued("-q, --hostnqn <nqn>", "host NQN; default: yours, see show-hostnqn", checkNqn),
     valued("-I, --hostid <uuid>", "host ID; default: the one of the host NQN", hostId),
@@ -149,10 +178,58 @@ export const connectionOptions = (): Option[] =>
     new Option("--no-retries", "one attempt: neither reconnect nor repeat what failed"),
     new Option("-g, --hdr-digest", "a digest of each PDU header"),
     new Option("-G, --data-digest", "a digest of all data"),
+    ...tlsOptions(),
+  ),
+  ...authenticationOptions(),
+  traceOption(),
+];
+
+/** What else nvme-cli can say of a connection. The last ones are the kernel's own affair. */
+export const fabricsOptions = (): Option[] =>
+  grouped(
+    "Connection:",
+    new Option("-w, --host-traddr <address>", "connect from this address of ours"),
+    valued(
+      "-c, --reconnect-delay <duration>",
+      "wait before the second attempt to reconnect; a plain number is in seconds (default: 2s)",
+      seconds,
+    ),
+    valued(
+      "-F, --fast-io-fail-tmo <duration>",
+      "what waits for a connection fails after this; a plain number is in seconds",
+      seconds,
+    ),
+    new Option(
+      "-d, --disable-sqflow",
+      "queues without flow control, which is what we ask for anyway",
+    ),
+    new Option("-D, --duplicate-connect", "taken, and without meaning: each command connects anew"),
+    new Option("--idempotent", "taken, and without meaning: each command connects anew"),
+    new Option(
+      "-f, --host-iface <name>",
+      "not available: say --host-traddr with an address of it",
+    ).argParser(() => {
+      throw usage(
+        "--host-iface: user space cannot bind to an interface by its name",
+        "Give an address of that interface with --host-traddr.",
+      );
+    }),
+    valued("-W, --nr-write-queues <count>", "of the kernel: no effect here", whole(0, 65_535)),
+    valued("-P, --nr-poll-queues <count>", "of the kernel: no effect here", whole(0, 65_535)),
+    valued("-T, --tos <number>", "of the kernel: no effect here", whole(-1, 255)),
   );
 
-/** Whom to connect to, for those who do not write a URI. */
-export const targetOptions = (addresses: "one" | "many" = "one"): Option[] =>
+const nqnOrNsid = (value: string): string =>
+  /^(0x[\da-f]+|\d+)$/i.test(value) ? String(whole(1, NSID_ALL)(value)) : checkNqn(value);
+
+/**
+ * Whom to connect to, for those who do not write a URI. With `nsid`, -n takes a namespace ID as well, as
+ * in nvme-cli: no NQN looks like a number.
+ */
+export const targetOptions = (
+  addresses: "one" | "many" = "one",
+  nsid: "nqn-only" | "nsid" = "nqn-only",
+): Option[] =>
   grouped(
     "Target:",
     new Option("-t, --transport <type>", "tcp, or fc between software ports").choices([
@@ -163,7 +240,9 @@ export const targetOptions = (addresses: "one" | "many" = "one"): Option[] =>
       ? new Option("-a, --traddr <address>", "host name or IP address")
       : repeated("-a, --traddr <address>", "host name or IP address; once for each path", String),
     valued("-s, --trsvcid <port>", "TCP port", port),
-    valued("-n, --nqn <nqn>", "NQN of the subsystem", checkNqn),
+    nsid === "nsid"
+      ? valued("-n, --nqn <nqn>", "NQN of the subsystem; a number is a namespace ID", nqnOrNsid)
+      : valued("-n, --nqn <nqn>", "NQN of the subsystem", checkNqn),
   );
 
 export const namespaceOption = (): Option[] =>
@@ -171,6 +250,17 @@ export const namespaceOption = (): Option[] =>
     "Target:",
     valued("-N, --namespace-id <nsid>", "namespace; default: the only one", whole(1, NSID_ALL - 1)),
   );
+
+/** Namespaces of commands that can be about all of them. */
+export const anyNamespaceOption = (text: string): Option[] =>
+  grouped("Target:", valued("-N, --namespace-id <nsid>", text, whole(0, NSID_ALL)));
+
+export const rawOption = (): Option =>
+  new Option("-b, --raw-binary", "the same as -o binary").helpGroup("Output:");
+
+/** nvme-cli's word for what the bits of a field mean. */
+export const humanOption = (): Option =>
+  new Option("-H, --human-readable", "say what the bits of each field mean").helpGroup("Output:");
 
 export const consentOption = (): Option[] => [new Option("--yes", "overwrite without asking")];
 

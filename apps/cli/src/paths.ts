@@ -3,6 +3,7 @@
 
 import { type ControllerPath, NvmeGroup } from "@nvmeof/bdev/nvme";
 import type { CloseReport, HostIdentity } from "@nvmeof/core";
+import { authenticationOf } from "./authentication.ts";
 import type { Context } from "./context.ts";
 import { CliError, noteCircumstances, usage } from "./errors.ts";
 import { hostIdentity } from "./identity.ts";
@@ -24,14 +25,17 @@ export interface Paths {
 }
 
 async function attach(
-  { signal }: Context,
+  context: Context,
   group: NvmeGroup,
   identity: HostIdentity,
   endpoint: Endpoint,
   options: ConnectionOptions,
 ): Promise<TriedPath> {
+  const { signal } = context;
+  // A secret that cannot be read is nobody's path.
+  const authentication = await authenticationOf(context, options);
   try {
-    const asked = controllerOptions(endpoint, identity, options);
+    const asked = { ...controllerOptions(endpoint, identity, options), authentication };
     return { endpoint, path: await group.attach(asked, signal) };
   } catch (error) {
     signal.throwIfAborted();

@@ -36,6 +36,7 @@ const workloadOptions = (): Option[] =>
     valued("--bs <bytes>", "bytes of a request (4096, 128k); default: 4k, or a block", size),
     valued("--iodepth <count>", "requests in flight on each queue", whole(1, 1024)).default(32),
     valued("--queues <count>", "I/O queues", whole(1, 1024)).default(1),
+    valued("--workers <count>", "threads that each do all of this (fio: numjobs)", whole(1, 64)),
     valued(
       "--rate <iops>",
       "open loop: so many requests are due every second, answered or not",
@@ -76,12 +77,18 @@ and that shows. An open loop waits busily, so that its requests are not late by 
 all that was written. With --rw read or randread it compares all there is: write it before, with the same
 --seed.
 
+--workers starts threads, as numjobs does in fio: each has connections of its own, and its own --iodepth,
+--queues, --rate, --size and --max-errors. The figures are those of all together, and the JSON has those of
+each as well. Sequential workers begin at equal distances. Without --workers there is no thread but that of
+the command.
+
 Without --time and --size it takes 10 s. Ctrl-C ends it with what was measured so far. What it writes
 overwrites the namespace; --yes says that you want that.`,
   examples: [
     `nvmeof perf run ${namespace} --rw randread --bs 4k --iodepth 32 --time 30`,
     `nvmeof perf run ${namespace} --rw randrw --rwmixread 70 --rate 5000 --yes --json >a.json`,
     `nvmeof perf run ${namespace} --rw write --bs 128k --size 1G --verify --yes`,
+    `nvmeof perf run ${namespace} --workers 4 --iodepth 32 --json`,
     `nvmeof perf run ${namespace} --report perf.html`,
   ],
   options: () => [
@@ -98,6 +105,18 @@ overwrites the namespace; --yes says that you want that.`,
   timeoutMs: undefined,
   schema: "perf-run",
   load: () => import("./verbs/perf-run.ts"),
+};
+
+const perfWorker: CommandSpec = {
+  name: "perf worker",
+  visibility: "hidden",
+  summary: "One thread of perf run",
+  examples: [],
+  options: () => commonOptions(["normal", "json"]),
+  formats: ["normal", "json"],
+  timeoutMs: undefined,
+  schema: "perf-worker",
+  load: () => import("./verbs/perf-worker.ts"),
 };
 
 const percent = (value: string): number => whole(0, 1_000_000)(value.replace(/%$/, ""));
@@ -127,4 +146,4 @@ A ratio is the second figure by the first. With --tolerance the exit code is 12 
 };
 
 /** In the order of the help. */
-export const perfCommands: readonly CommandSpec[] = [perfRun, perfCompare];
+export const perfCommands: readonly CommandSpec[] = [perfRun, perfCompare, perfWorker];

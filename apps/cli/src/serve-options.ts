@@ -3,24 +3,27 @@
 import { checkNqn } from "@nvmeof/codec";
 import { Option } from "commander";
 import { type TransportType, parseListen } from "./address.ts";
-import { usage } from "./errors.ts";
-import { type CommonOptions, repeated, size, valued, whole } from "./options.ts";
-
-/** One namespace to serve, and its place among all --mem and --file. */
-export type Backing = { readonly order: number } & (
-  | { readonly kind: "memory"; readonly bytes: number }
-  | { readonly kind: "file"; readonly path: string }
-);
+import { type HostSecretOptions, hostSecretOptions } from "./authentication.ts";
+import { type BackingOptions, backingOptions } from "./backing.ts";
+import { type GivenLimit, limitOption } from "./limit-options.ts";
+import { type ManageOptions, manageOptions } from "./manage-options.ts";
+import { type CommonOptions, repeated, valued, whole } from "./options.ts";
+import { type TlsCliOptions, tlsKeyOptions } from "./tls-options.ts";
+import { type TraceOptions, traceOption } from "./trace-options.ts";
 
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
 
-export interface ServeOptions extends CommonOptions {
-  readonly mem?: readonly Backing[];
-  readonly file?: readonly Backing[];
-  readonly blockSize: number;
+export interface ServeOptions
+  extends
+    CommonOptions,
+    BackingOptions,
+    ManageOptions,
+    HostSecretOptions,
+    TlsCliOptions,
+    TraceOptions {
   readonly nqn?: string;
   readonly transport: TransportType;
   readonly listen?: readonly ListenAddress[];
@@ -30,22 +33,12 @@ export interface ServeOptions extends CommonOptions {
   readonly readyFile?: string;
   readonly allowHost?: readonly string[];
   readonly allowAnyHost?: boolean;
-}
-
-function blockSize(text: string): number {
-  const bytes = size(text);
-  if (bytes >= 512 && bytes <= 65_536 && (bytes & (bytes - 1)) === 0) return bytes;
-  throw usage(`"${text}" is no power of two from 512 to 65536`);
+  readonly limit?: readonly GivenLimit[];
 }
 
 export function serveOptions(): Option[] {
-  let order = 0;
-  const memory = (text: string): Backing => ({ order: order++, kind: "memory", bytes: size(text) });
-  const file = (path: string): Backing => ({ order: order++, kind: "file", path });
   return [
-    repeated("--mem <size>", "a namespace in memory: 64M, 1G; repeat for more", memory),
-    repeated("--file <path>", "a namespace in a file; repeat for more", file),
-    valued("--block-size <bytes>", "512 to 65536, a power of two", blockSize).default(512),
+    ...backingOptions("a namespace"),
     valued("-n, --nqn <nqn>", "NQN of the subsystem", checkNqn),
     new Option("-t, --transport <type>", "tcp, or fc between software ports")
       .choices(["tcp", "fc"])
@@ -69,5 +62,13 @@ export function serveOptions(): Option[] {
     new Option("--ready-file <file>", "write the addresses here as JSON, once it is ready"),
     repeated("--allow-host <nqn>", "let only this host connect; repeat for more", checkNqn),
     new Option("--allow-any-host", "let anybody connect, also from other machines"),
+    ...hostSecretOptions(),
+    ...manageOptions(),
+    limitOption(),
+    traceOption(),
+    ...[
+      new Option("--tls", "TLS 1.3 with pre-shared keys, and never without"),
+      ...tlsKeyOptions(),
+    ].map((option) => option.helpGroup("TLS:")),
   ];
 }

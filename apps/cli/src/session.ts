@@ -4,12 +4,14 @@ import { type Disk, openDisk } from "@nvmeof/bdev";
 import { type NvmeHost, connect } from "@nvmeof/bdev/nvme";
 import { DISCOVERY_NQN, isNvmeofError } from "@nvmeof/codec";
 import {
+  type AuthResult,
   type CloseOptions,
   type CloseReport,
   type ControllerHandle,
   type HostIdentity,
   openController,
 } from "@nvmeof/core";
+import { authText, authWarning, authenticationOf } from "./authentication.ts";
 import type { Context } from "./context.ts";
 import { type Circumstances, CliError, noteCircumstances, usage } from "./errors.ts";
 import { hostIdentity } from "./identity.ts";
@@ -33,12 +35,16 @@ interface Connection {
   close(options: CloseOptions): Promise<CloseReport>;
 }
 
-/** Connects to a controller for admin commands, lets `use` work, and closes. */
+/**
+ * Connects to a controller for admin commands, lets `use` work, and closes. To a discovery controller it
+ * connects without keep-alive, unless it is to `stay`.
+ */
 export function withController<T>(
   context: Context,
   endpoint: Endpoint,
   options: ConnectionOptions,
   use: (handle: ControllerHandle) => Promise<T>,
+  stay: "briefly" | "stay" = "briefly",
 ): Promise<Session<T>> {
   const { signal } = context;
   const isDiscovery = endpoint.subsystemNqn === DISCOVERY_NQN;
@@ -46,7 +52,9 @@ export function withController<T>(
     const asked = controllerOptions(endpoint, identity, options);
     const handle = await openController({
       ...asked,
-      ...(isDiscovery ? { ioQueues: 0, keepAliveTimeoutMs: 0 } : {}),
+      authentication: await authenticationOf(context, options),
+      ...(isDiscovery ? { ioQueues: 0 } : {}),
+      ...(isDiscovery && stay === "briefly" ? { keepAliveTimeoutMs: 0 } : {}),
       signal,
     });
     return { handle, close: (how: CloseOptions) => handle.close(how) };
@@ -63,7 +71,11 @@ export function withHost<T>(
 ): Promise<Session<T>> {
   const { signal } = context;
   const open = async (identity: HostIdentity) => {
-    const host = await connect({ ...connectOptions(endpoint, identity, options), signal });
+    const host = await connect({
+      ...connectOptions(endpoint, identity, options),
+      authentication: await authenticationOf(context, options),
+      signal,
+    });
     return { host, handle: host.controller, close: (how: CloseOptions) => host.close(how) };
   };
   return withConnection(context, endpoint, open, ({ host }) => use(host));
@@ -89,7 +101,9 @@ async function withConnection<C extends Connection, T>(
   const connection = await noting({ peer, wasLive: false }, () => open(identity));
   notes.detail(`connected to ${address}:${port} in ${formatMs(performance.now() - startMs)}`);
   const { handle } = connection;
+  tellAuthenticated(context, handle.controller.authenticated);
   handle.observe((event) => {
+    if (event.type === "authenticated" && event.qid === 0) tellAuthenticated(context, event.result);
     if (event.type !== "state") return;
     const why = event.reason === undefined ? "" : `: ${event.reason.message}`;
     notes.trace(`the controller is ${event.to}${why}`);
@@ -106,6 +120,14 @@ async function withConnection<C extends Connection, T>(
     const report = await close();
     notes.trace(`closed in ${formatMs(report.totalMs)}, shutdown ${report.shutdown}`);
   }
+}
+
+/** How host and controller have come to trust each other. */
+function tellAuthenticated({ notes, warn }: Context, result: AuthResult | undefined): void {
+  if (result === undefined) return;
+  notes.detail(authText(result));
+  const warning = authWarning(result);
+  if (warning !== undefined) warn(warning);
 }
 
 async function noting<T>(circumstances: Circumstances, work: () => Promise<T>): Promise<T> {

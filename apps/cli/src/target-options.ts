@@ -3,10 +3,13 @@
 import { DISCOVERY_NQN } from "@nvmeof/codec";
 import type { ControllerOptions, HostIdentity } from "@nvmeof/core";
 import type { ConnectOptions } from "@nvmeof/bdev/nvme";
-import { fc, tcp } from "@nvmeof/transport/node";
+import type { Transport } from "@nvmeof/transport";
+import { type TcpTransportOptions, fc, tcp } from "@nvmeof/transport/node";
 import { type Address, type TransportType, parseAddress } from "./address.ts";
 import { usage } from "./errors.ts";
 import type { ConnectionOptions, ManyTargetOptions, NamespaceOptions } from "./options.ts";
+import { tlsOf, wantsTls } from "./tls-options.ts";
+import { checkTraceable } from "./trace-options.ts";
 
 /** Where to connect to: complete. */
 export interface Endpoint {
@@ -17,6 +20,10 @@ export interface Endpoint {
   readonly nsid: number | undefined;
   readonly hostNqn: string | undefined;
   readonly hostId: string | undefined;
+  /** Whether the address asks for TLS. Options beat it. */
+  readonly tls: boolean | undefined;
+  /** What a file of configuration says of this address alone. It beats the options. */
+  readonly overrides?: Partial<ConnectionOptions>;
 }
 
 /** The usual ports of NVMe/TCP. */
@@ -31,6 +38,7 @@ const nowhere: Omit<Address, "host"> & { host: string | undefined } = {
   nsid: undefined,
   hostNqn: undefined,
   hostId: undefined,
+  tls: undefined,
 };
 
 type Given = Partial<NamespaceOptions>;
@@ -87,6 +95,8 @@ function merged(
   options: Given,
 ): Omit<Endpoint, "port" | "subsystemNqn"> & Pick<Address, "port" | "subsystemNqn"> {
   const said = uri === undefined ? nowhere : parseAddress(uri);
+  // -n 1, where the verb takes that: no NQN is a number.
+  const saysNsid = /^\d+$/.test(options.nqn ?? "");
   const host = options.traddr ?? said.host;
   if (host === undefined) {
     throw usage(
@@ -98,10 +108,11 @@ function merged(
     transport: options.transport ?? said.transport,
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port: options.trsvcid ?? said.port,
-    subsystemNqn: options.nqn ?? said.subsystemNqn,
-    nsid: options.namespaceId ?? said.nsid,
+    subsystemNqn: saysNsid ? said.subsystemNqn : (options.nqn ?? said.subsystemNqn),
+    nsid: options.namespaceId ?? (saysNsid ? Number(options.nqn) : said.nsid),
     hostNqn: options.hostnqn ?? said.hostNqn,
     hostId: options.hostid ?? said.hostId,
+    tls: said.tls,
   };
 }
 
@@ -113,21 +124,31 @@ const RECONNECT_DELAY_MS = 2_000;
 export function controllerOptions(
   endpoint: Endpoint,
   identity: HostIdentity,
-  options: ConnectionOptions,
+  given: ConnectionOptions,
 ): ControllerOptions {
+  const options = { ...given, ...endpoint.overrides };
   const { host, port, subsystemNqn } = endpoint;
   const { connectTimeout, retries } = options;
   const lossMs = retries ? options.ctrlLossTmo : 0;
+  const isSecure = wantsTls(options, endpoint.tls);
+  if (isSecure && endpoint.transport === "fc") throw usage("TLS is for TCP, and not for FC");
+  checkTraceable(options, endpoint.transport);
+  const { tracing } = options;
+  const transportFor = (asked: TcpTransportOptions): Transport =>
+    tracing === undefined ? tcp(asked) : tracing.transport(asked);
+  const { hostNqn } = identity;
   return {
     ...identity,
     transport:
       endpoint.transport === "fc"
         ? fc({ host, port })
-        : tcp({
+        : transportFor({
             host,
             port,
             headerDigest: options.hdrDigest ?? false,
             dataDigest: options.dataDigest ?? false,
+            localAddress: options.hostTraddr,
+            tls: isSecure ? tlsOf(options, { hostNqn, subsystemNqn }) : undefined,
           }),
     subsystemNqn,
     ioQueues: options.nrIoQueues,
@@ -136,7 +157,11 @@ export function controllerOptions(
     ioTimeoutMs: options.ioTimeout,
     adminTimeoutMs: ADMIN_TIMEOUT_MS,
     // What waits for a connection waits as long as there is hope for one.
-    reconnect: { delayMs: Math.min(RECONNECT_DELAY_MS, lossMs), fastFailMs: lossMs, lossMs },
+    reconnect: {
+      delayMs: Math.min(options.reconnectDelay ?? RECONNECT_DELAY_MS, lossMs),
+      fastFailMs: Math.min(options.fastIoFailTmo ?? lossMs, lossMs),
+      lossMs,
+    },
     ...(connectTimeout === undefined
       ? {}
       : { connectTimeoutMs: connectTimeout, fabricsTimeoutMs: connectTimeout }),

@@ -73,7 +73,7 @@ function pathOf({ endpoint, path }: TriedPath, at: number): TopologyPath {
   const namespaces = [...(path?.namespaces.values() ?? [])].sort((a, b) => a.nsid - b.nsid);
   return {
     Name: `nvme${at}`,
-    Transport: "tcp",
+    Transport: endpoint.transport,
     Address: `traddr=${host},trsvcid=${port}`,
     State: path?.controller.state ?? "unreachable",
     Cntlid: path?.controller.facts?.cntlid ?? null,
@@ -118,13 +118,17 @@ function subsystemOf(nqn: string, { group, tried }: Paths, first: number): Topol
   };
 }
 
-function bySubsystem(endpoints: readonly Endpoint[]): readonly (readonly [string, Endpoint[]])[] {
+/** Endpoints by the subsystem that they lead to, and by whom, in the order of the first of each. */
+export function bySubsystem(
+  endpoints: readonly Endpoint[],
+): readonly (readonly [string, Endpoint[]])[] {
   const groups = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
-    const { subsystemNqn } = endpoint;
-    groups.set(subsystemNqn, [...(groups.get(subsystemNqn) ?? []), endpoint]);
+    const { subsystemNqn, hostNqn = "", hostId = "" } = endpoint;
+    const key = [subsystemNqn, hostNqn, hostId].join(" ");
+    groups.set(key, [...(groups.get(key) ?? []), endpoint]);
   }
-  return [...groups];
+  return [...groups.values()].map((its) => [its[0]!.subsystemNqn, its]);
 }
 
 /** Adds a subsystem to the host that it was looked at by. */
@@ -136,6 +140,24 @@ function add(hosts: TopologyHost[], { hostNqn, hostId }: HostIdentity, found: To
   hosts[at === -1 ? hosts.length : at] = { ...host, Subsystems: [...host.Subsystems, named] };
 }
 
+/** `list-subsys -o json` of nvme-cli. */
+const compatHosts = (hosts: readonly TopologyHost[], isVerbose: boolean): object =>
+  hosts.map(({ HostNQN, HostID, Subsystems }) => ({
+    HostNQN,
+    HostID,
+    Subsystems: Subsystems.map(({ Name, NQN, Model, Serial, Firmware, IOPolicy, Paths }) => ({
+      Name,
+      NQN,
+      ...(isVerbose ? { Model, Serial, Firmware, IOPolicy, Type: "nvm" } : {}),
+      Paths: Paths.map((path) => ({
+        Name: path.Name,
+        Transport: path.Transport,
+        Address: path.Address,
+        State: path.State,
+      })),
+    })),
+  }));
+
 /**
  * Looks behind every address and reports what is there, printed by `text`. Where some cannot be
  * reached the report says so, and the command ends with "partial"; where none can, with its error.
@@ -143,10 +165,12 @@ function add(hosts: TopologyHost[], { hostNqn, hostId }: HostIdentity, found: To
 export async function topology(
   context: Context,
   options: ManyTargetOptions,
-  uris: readonly string[],
+  places: readonly string[] | readonly Endpoint[],
   text: (hosts: readonly TopologyHost[], style: Style) => string,
 ): Promise<Report> {
-  const endpoints = subsystemEndpoints(uris, options);
+  const endpoints = places.every((each) => typeof each === "object")
+    ? places
+    : subsystemEndpoints(places, options);
   const hosts: TopologyHost[] = [];
   const failed: TriedPath[] = [];
   let count = 0;
@@ -159,7 +183,12 @@ export async function topology(
     count += its.length;
     add(hosts, identity, result);
   }
-  const report = { data: { hosts }, text: (style: Style) => text(hosts, style) };
+  const isVerbose = (options.verbose ?? 0) > 0;
+  const report = {
+    data: { hosts },
+    text: (style: Style) => text(hosts, style),
+    compat: () => compatHosts(hosts, isVerbose),
+  };
   const [first] = failed;
   if (first === undefined) return report;
   if (failed.length === endpoints.length) throw first.error;

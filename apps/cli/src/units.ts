@@ -33,8 +33,13 @@ export function parseDuration(text: string, plain: "ms" | "s" = "ms"): number {
     const said = `Write it as 500ms, 2s or 1.5m; a plain number is in ${plain}.`;
     throw usage(`"${text}" is not a duration`, said);
   }
-  return Math.round(Number(number) * durations[unit]!);
+  const ms = Math.round(Number(number) * durations[unit]!);
+  if (ms > DURATION_MAX_MS) throw usage(`"${text}" is longer than 24 days`);
+  return ms;
 }
+
+/** Longest that a timer of the platform can be; a longer one would be over at once. */
+const DURATION_MAX_MS = 0x7fff_ffff;
 
 /** A whole number from `least` to `most`; hexadecimal with 0x. */
 export function parseWhole(text: string, least: number, most: number): number {

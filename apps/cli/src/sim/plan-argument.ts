@@ -8,19 +8,40 @@ import { parseWhole } from "../units.ts";
 /** Seeds have 32 bits. */
 export const SEED_MAX = 0xffff_ffff;
 
+const HINT = "`nvmeof sim shrink SEED --output plan.json` writes one.";
+
+const isSeed = (text: string): boolean => /^\d+$/.test(text);
+
+/** Plans that the simulator writes have some hundred kilobytes. */
+const PLAN_BYTES_MAX = 64 * 2 ** 20;
+
 /** @throws CliError for a file that cannot be read, or that holds no plan. */
 export async function planArgument(text: string): Promise<Plan> {
-  if (/^\d+$/.test(text)) return planOf(parseWhole(text, 0, SEED_MAX));
-  const bytes = await readWholeFile(text);
-  const hint = "`nvmeof sim shrink SEED --output plan.json` writes one.";
+  if (isSeed(text)) return planOf(parseWhole(text, 0, SEED_MAX));
+  const bytes = await readWholeFile(text, PLAN_BYTES_MAX);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw usage(`${text} is not JSON: ${(error as Error).message}`, hint);
+    throw usage(`${text} is not JSON: ${(error as Error).message}`, HINT);
   }
-  if (!isPlan(value)) throw usage(`${text} holds no plan of the simulator`, hint);
+  if (!isPlan(value)) throw usage(`${text} holds no plan of the simulator`, HINT);
   return value;
+}
+
+/**
+ * Runs what `planArgument` gave. A plan out of a file may be wrong in its depth, which only shows now.
+ *
+ * @throws CliError where a file's plan cannot be run; what `work` throws.
+ */
+export async function runningPlan<T>(text: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isMalformed = error instanceof TypeError || error instanceof RangeError;
+    if (!isMalformed || isSeed(text)) throw error;
+    throw usage(`${text} holds no plan that can be run: ${error.message}`, HINT);
+  }
 }
 
 const lists = ["targets", "hosts", "users", "steps", "dead"] as const;

@@ -2,14 +2,17 @@
 // --hold, stays there.
 
 import { versionText } from "@nvmeof/codec";
-import type { ControllerFacts, ControllerHandle } from "@nvmeof/core";
+import type { AuthResult, ControllerFacts, ControllerHandle } from "@nvmeof/core";
 import type { Context, Report, Verb } from "../context.ts";
+import { authFacts, authText } from "../authentication.ts";
 import { usage } from "../errors.ts";
+import { noteKernelOptions } from "../fabrics-notes.ts";
 import { hold } from "../hold.ts";
 import type { ManyTargetOptions } from "../options.ts";
 import { withController } from "../session.ts";
 import { facts } from "../table.ts";
 import { type Endpoint, subsystemEndpoints } from "../target-options.ts";
+import { wantsTls } from "../tls-options.ts";
 import { formatBytes, formatMs } from "../units.ts";
 
 interface Found {
@@ -17,6 +20,7 @@ interface Found {
   readonly ioQueues: number;
   readonly nsids: readonly number[];
   readonly connectMs: number;
+  readonly authenticated: AuthResult | undefined;
 }
 
 const find =
@@ -24,8 +28,9 @@ const find =
   async (handle: ControllerHandle): Promise<Found> => {
     const connectMs = performance.now() - startMs;
     const nsids = await handle.namespaceIds();
-    const ioQueues = handle.controller.ioQueues.length;
-    return { facts: handle.facts, ioQueues, nsids, connectMs };
+    const { ioQueues, authenticated } = handle.controller;
+    const { facts } = handle;
+    return { facts, ioQueues: ioQueues.length, nsids, connectMs, authenticated };
   };
 
 interface Options extends ManyTargetOptions {
@@ -33,6 +38,7 @@ interface Options extends ManyTargetOptions {
 }
 
 export const run: Verb<Options> = async (context, options, ...uris) => {
+  noteKernelOptions(context, options);
   const endpoints = subsystemEndpoints(uris, options);
   const [endpoint] = endpoints;
   if (options.hold === true) return hold(context, endpoints, options);
@@ -50,9 +56,10 @@ async function look(context: Context, endpoint: Endpoint, options: Options): Pro
     find(performance.now()),
   );
   const { identify, cntlid, version, transferBytesMax, keepAliveTimeoutMs } = result.facts;
-  const { nsids, ioQueues, connectMs } = result;
+  const { nsids, ioQueues, connectMs, authenticated } = result;
   const headerDigest = options.hdrDigest ?? false;
   const dataDigest = options.dataDigest ?? false;
+  const isSecure = wantsTls(options, endpoint.tls);
   const data = {
     transport: "tcp",
     traddr: endpoint.host,
@@ -68,6 +75,8 @@ async function look(context: Context, endpoint: Endpoint, options: Options): Pro
     headerDigest,
     dataDigest,
     keepAliveTimeoutMs,
+    security: isSecure ? "tls-1.3" : null,
+    authentication: authenticated === undefined ? null : authFacts(authenticated),
     transferBytesMax,
     namespaces: nsids,
     connectMs,
@@ -83,10 +92,13 @@ async function look(context: Context, endpoint: Endpoint, options: Options): Pro
       ["I/O queues", `${ioQueues} of ${options.queueSize} entries`],
       ["digests", digests === "" ? "none" : digests],
       ["keep-alive", keepAliveTimeoutMs === 0 ? "off" : formatMs(keepAliveTimeoutMs)],
+      ["security", isSecure ? "TLS 1.3 with a pre-shared key" : "none"],
+      ["identity", authenticated === undefined ? "not authenticated" : authText(authenticated)],
       ["transfer", `at most ${formatBytes(transferBytesMax)}`],
       ["namespaces", nsids.length === 0 ? "none" : nsids.join(", ")],
       ["connected in", formatMs(connectMs)],
       ["closed in", `${formatMs(close.totalMs)}, shutdown ${close.shutdown}`],
     ]);
-  return { data, text };
+  // There is no device; the name is what the kernel would give to its first.
+  return { data, text, compat: () => ({ device: "nvme0" }) };
 }

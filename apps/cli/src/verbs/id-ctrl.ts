@@ -1,10 +1,18 @@
 // `id ctrl`: the Identify Controller structure, field by field.
 
+import { ask } from "../ask.ts";
+import { controllerBits } from "../bit-names.ts";
 import type { Verb } from "../context.ts";
 import { fieldLines } from "../fields.ts";
+import { hexDump } from "../hex-dump.ts";
+import { compatController } from "../identify/compat.ts";
+import { bitsFor } from "../identify/row.ts";
 import type { TargetOptions } from "../options.ts";
-import { withController } from "../session.ts";
-import { subsystemEndpoint } from "../target-options.ts";
+
+interface Options extends TargetOptions {
+  readonly humanReadable?: boolean;
+  readonly vendorSpecific?: boolean;
+}
 
 /** Fields that are sets of bits, or numbers that nobody reads in decimal. */
 const inHex = new Set(
@@ -12,18 +20,21 @@ const inHex = new Set(
    sqes cqes oncs fuses fna vwc icsvscc nwpc ocfs sgls fcatt ofcs`.split(/\s+/),
 );
 
-export const run: Verb<TargetOptions> = async (context, options, uri?: string) => {
-  const endpoint = subsystemEndpoint(uri, options);
-  const { result } = await withController(
-    context,
-    endpoint,
-    { ...options, nrIoQueues: 0 },
-    (handle) => Promise.resolve(handle.facts),
+/** Where the vendor's bytes begin. */
+const VENDOR_OFFSET = 3072;
+
+export const run: Verb<Options> = async (context, options, uri?: string) => {
+  const { identify, identifyBytes } = await ask(context, uri, options, "admin", (handle) =>
+    Promise.resolve(handle.facts),
   );
-  const { identify, identifyBytes } = result;
+  const vendor = identifyBytes.subarray(VENDOR_OFFSET);
+  const withVendor = options.vendorSpecific === true;
   return {
-    data: identify,
-    text: () => fieldLines(identify, inHex),
+    data: withVendor ? { ...identify, vs: vendor } : identify,
+    text: () =>
+      fieldLines(identify, inHex, bitsFor(options, controllerBits)) +
+      (withVendor ? `vs :\n${hexDump(vendor, VENDOR_OFFSET)}` : ""),
     binary: identifyBytes,
+    compat: () => compatController(identifyBytes, identify.subnqn),
   };
 };

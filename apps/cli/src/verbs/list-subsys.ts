@@ -16,7 +16,7 @@ function anaText({ Namespaces }: TopologyPath): string {
 const pathLine = (path: TopologyPath): string =>
   ` +- ${[path.Name, path.Transport, path.Address, path.State, anaText(path)].join(" ").trimEnd()}`;
 
-function listText(hosts: readonly TopologyHost[], verbose: boolean, style: Style): string {
+export function listText(hosts: readonly TopologyHost[], verbose: boolean, style: Style): string {
   const lines = hosts.flatMap(({ HostNQN, Subsystems }) =>
     Subsystems.flatMap((subsystem) => [
       style.bold(printable(`${subsystem.Name} - NQN=${subsystem.NQN}`)),

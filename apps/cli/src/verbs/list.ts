@@ -1,9 +1,10 @@
 // `list`: the namespaces of a subsystem.
 
-import type { ControllerHandle, NamespaceFacts } from "@nvmeof/core";
+import type { ControllerHandle, HostIdentity, NamespaceFacts } from "@nvmeof/core";
 import { hexText, uuidText } from "@nvmeof/codec";
 import { formatAddress } from "../address.ts";
 import type { Verb } from "../context.ts";
+import { hostIdentity } from "../identity.ts";
 import type { TargetOptions } from "../options.ts";
 import { withController } from "../session.ts";
 import type { Style } from "../style.ts";
@@ -73,5 +74,66 @@ export const run: Verb<TargetOptions> = async (context, options, uri?: string) =
     namespaces.length === 0
       ? "no namespaces\n"
       : table(columns(endpoint, verbose), namespaces, style);
-  return { data, text };
+  if (!verbose) return { data, text, compat: () => compatList(endpoint, result) };
+  // It was looked up to connect, and whatever there is to warn of was warned of then.
+  const named = { hostnqn: endpoint.hostNqn, hostid: endpoint.hostId };
+  const host = await hostIdentity(named, context.io.env, () => {});
+  return { data, text, compat: () => compatTree(endpoint, result, host) };
 };
+
+interface Found {
+  readonly namespaces: readonly NamespaceFacts[];
+  readonly controller: ControllerHandle["facts"];
+}
+
+const identityNames = ({ identify }: Found["controller"]): object => ({
+  Firmware: identify.fr,
+  ModelNumber: identify.mn,
+  SerialNumber: identify.sn,
+});
+
+const sizes = (each: NamespaceFacts): object => ({
+  UsedBytes: Number(each.identify.nuse) * each.format.blockBytes,
+  MaximumLBA: Number(each.identify.nsze),
+  PhysicalSize: Number(bytesOf(each)),
+  SectorSize: each.format.blockBytes,
+});
+
+/** `list -o json` of nvme-cli: our addresses stand for its devices. */
+const compatList = (endpoint: Endpoint, found: Found): object => ({
+  Devices: found.namespaces.map((each) => {
+    const DevicePath = formatAddress({ ...endpoint, nsid: each.nsid });
+    const names = identityNames(found.controller);
+    return { NameSpace: each.nsid, DevicePath, GenericPath: DevicePath, ...names, ...sizes(each) };
+  }),
+});
+
+/** `list -v -o json`. */
+function compatTree(
+  endpoint: Endpoint,
+  { namespaces, controller }: Found,
+  { hostNqn, hostId }: HostIdentity,
+): object {
+  const { identify, cntlid } = controller;
+  const own = namespaces.map((each) => ({
+    NameSpace: formatAddress({ ...endpoint, nsid: each.nsid }),
+    NSID: each.nsid,
+    ...sizes(each),
+  }));
+  const path = {
+    Controller: "nvme0",
+    Cntlid: String(cntlid),
+    ...identityNames(controller),
+    Transport: endpoint.transport,
+    Address: `traddr=${endpoint.host},trsvcid=${endpoint.port}`,
+    Namespaces: own,
+    Paths: [],
+  };
+  const subsystem = {
+    Subsystem: "nvme-subsys0",
+    SubsystemNQN: identify.subnqn,
+    Controllers: [path],
+    Namespaces: own,
+  };
+  return { Devices: [{ HostNQN: hostNqn, HostID: hostId, Subsystems: [subsystem] }] };
+}

@@ -19,9 +19,12 @@ interface PerfCompareOptions extends CommonOptions {
   readonly tolerance?: number;
 }
 
+/** A result has some ten kilobytes. */
+const RESULT_BYTES_MAX = 16 * 2 ** 20;
+
 async function resultIn(file: string): Promise<PerfResult> {
   const hint = "`nvmeof perf run … --json >file.json` writes one.";
-  const text = new TextDecoder().decode(await readWholeFile(file));
+  const text = new TextDecoder().decode(await readWholeFile(file, RESULT_BYTES_MAX));
   let document: unknown;
   try {
     document = JSON.parse(text);

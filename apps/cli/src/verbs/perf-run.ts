@@ -3,11 +3,12 @@
 import type { BlockDevice } from "@nvmeof/bdev";
 import type { NvmeHost } from "@nvmeof/bdev/nvme";
 import {
+  PerfBoard,
   type PerfKind,
-  type PerfOptions,
   type PerfOutcome,
   type PerfProgress,
   type PerfResult,
+  type PerfWorkload,
   perfReport,
   perfText,
   runPerf,
@@ -20,6 +21,8 @@ import type { Context, Report, Verb } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import type { ConsentOptions, NamespaceOptions, ProgressOptions } from "../options.ts";
+import { measureTogether } from "../perf/crew.ts";
+import type { QueueFacts } from "../perf/member.ts";
 import { startProgress } from "../progress.ts";
 import { onlyNamespace, withHost } from "../session.ts";
 import { subsystemEndpoint } from "../target-options.ts";
@@ -32,6 +35,7 @@ interface PerfRunOptions
   readonly bs?: number;
   readonly iodepth: number;
   readonly queues: number;
+  readonly workers?: number;
   readonly rate?: number;
   readonly time?: number;
   readonly size?: number;
@@ -46,9 +50,14 @@ interface PerfRunOptions
 const QUEUE_SIZE = 64;
 
 export const run: Verb<PerfRunOptions> = async (context, options, uri?: string) => {
-  const { iodepth, queues, queueSize = Math.max(QUEUE_SIZE, iodepth + 1) } = options;
-  const connection = { ...options, nrIoQueues: queues, queueSize };
+  const { iodepth, workers, queueSize = Math.max(QUEUE_SIZE, iodepth + 1) } = options;
+  // Workers have connections of their own: this one asks what there is, and waits.
+  const nrIoQueues = workers === undefined ? options.queues : 1;
+  const connection = { ...options, nrIoQueues, queueSize };
   const endpoint = subsystemEndpoint(uri, connection);
+  const board = new PerfBoard(workers ?? 0);
+  // Before the connections end for it: who loses its device by that knows why.
+  context.signal.addEventListener("abort", () => board.stop(), { once: true });
   const { result } = await withHost(context, endpoint, connection, async (host) => {
     const nsid = endpoint.nsid ?? (await onlyNamespace(host.controller));
     const device = await host.openNamespace(nsid);
@@ -57,51 +66,56 @@ export const run: Verb<PerfRunOptions> = async (context, options, uri?: string) 
       const what = `this overwrites namespace ${nsid} (${bytes})`;
       await confirm(context, what, options.yes === true);
     }
-    warnOfQueues(context, host, options);
-    return report(context, options, await measure(context, options, host, nsid, device));
+    return report(context, options, await measure(context, options, { host, nsid, device, board }));
   });
   return result;
 };
 
 /** A controller may grant less than was asked for: the figures are those of what there is. */
-function warnOfQueues(context: Context, host: NvmeHost, { queues, iodepth }: PerfRunOptions): void {
-  const { ioQueues } = host.controller.controller;
-  if (ioQueues.length < queues) {
-    context.warn(`the controller grants ${ioQueues.length} of ${queues} I/O queues`);
+function warnOfQueues(
+  context: Context,
+  { queues, iodepth, workers }: PerfRunOptions,
+  all: readonly QueueFacts[],
+): void {
+  const ioQueues = Math.min(...all.map((each) => each.ioQueues));
+  const depth = Math.min(...all.map((each) => each.depth));
+  const whom = workers === undefined ? "" : " to a worker";
+  if (ioQueues < queues) {
+    context.warn(`the controller grants ${ioQueues} of ${queues} I/O queues${whom}`);
   }
-  const depth = Math.min(...ioQueues.map((queue) => queue.depth));
   if (depth < iodepth) context.warn(`a queue holds ${depth} requests; the rest of ${iodepth} wait`);
 }
+
+/** What is measured. */
+interface Measured {
+  readonly host: NvmeHost;
+  readonly nsid: number;
+  readonly device: BlockDevice;
+  readonly board: PerfBoard;
+}
+
+const workloadOf = (options: PerfRunOptions): PerfWorkload => ({
+  rw: options.rw,
+  readPercent: options.rwmixread,
+  requestBytes: options.bs,
+  queueDepth: options.iodepth,
+  queues: options.queues,
+  ratePerSecond: options.rate,
+  durationMs: options.time,
+  sizeBytes: options.size,
+  rampMs: options.rampTime,
+  verify: options.verify,
+  seed: options.seed,
+  errorsMax: options.maxErrors,
+  workers: options.workers,
+});
 
 async function measure(
   context: Context,
   options: PerfRunOptions,
-  host: NvmeHost,
-  nsid: number,
-  device: BlockDevice,
+  what: Measured,
 ): Promise<PerfOutcome> {
-  const wanted: PerfOptions = {
-    rw: options.rw,
-    readPercent: options.rwmixread,
-    requestBytes: options.bs,
-    queueDepth: options.iodepth,
-    queues: options.queues,
-    ratePerSecond: options.rate,
-    durationMs: options.time,
-    sizeBytes: options.size,
-    rampMs: options.rampTime,
-    verify: options.verify,
-    seed: options.seed,
-    errorsMax: options.maxErrors,
-    device,
-    clock: systemClock,
-    histogram: latencyHistogram,
-    meter: perfMeter(),
-    soon,
-    paths: () => host.device(nsid)?.paths.map(({ statistics }) => statistics) ?? [],
-    signal: context.signal,
-  };
-  const { progress, silent = false, rw } = options;
+  const { progress, silent = false, rw, workers } = options;
   const latest: { progress: PerfProgress | undefined } = { progress: undefined };
   const line = await startProgress(context.io, {
     choice: progress,
@@ -111,19 +125,50 @@ async function measure(
     unit: "requests",
     text: () => progressText(options, latest.progress),
   });
+  const tell = (now: PerfProgress): void => {
+    latest.progress = now;
+    line.update(now.count);
+  };
   try {
-    return await runPerf({
-      ...wanted,
-      progress: (now) => {
-        latest.progress = now;
-        line.update(now.count);
-      },
-    });
+    return await (workers === undefined
+      ? measureHere(context, options, what, tell)
+      : measureTogether({
+          ...what,
+          workload: { ...workloadOf(options), workers },
+          ioQueues: options.queues,
+          program: context.io.program,
+          ready: (facts) => warnOfQueues(context, options, facts),
+          progress: tell,
+          signal: context.signal,
+        }));
   } catch (error) {
     throw error instanceof RangeError ? usage(error.message) : error;
   } finally {
     line.end();
   }
+}
+
+/** In this thread, by the connection that there is. */
+function measureHere(
+  context: Context,
+  options: PerfRunOptions,
+  { host, nsid, device }: Measured,
+  progress: (now: PerfProgress) => void,
+): Promise<PerfOutcome> {
+  const { ioQueues } = host.controller.controller;
+  const depth = Math.min(...ioQueues.map((queue) => queue.depth));
+  warnOfQueues(context, options, [{ ioQueues: ioQueues.length, depth }]);
+  return runPerf({
+    ...workloadOf(options),
+    device,
+    clock: systemClock,
+    histogram: latencyHistogram,
+    meter: perfMeter(),
+    soon,
+    paths: () => host.device(nsid)?.paths.map(({ statistics }) => statistics) ?? [],
+    signal: context.signal,
+    progress,
+  });
 }
 
 function progressText(

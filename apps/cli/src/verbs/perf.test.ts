@@ -47,6 +47,68 @@ test("each queue is an I/O queue of the controller", async () => {
   expect(shallow.warnings).toEqual(["a queue holds 3 requests; the rest of 8 wait"]);
 });
 
+test("workers have connections of their own, and each does what one alone would", async () => {
+  const before = target.served.target.status.controllers;
+  const each = ["--workers", "3", "--queues", "2", "--iodepth", "4", "--size", "64k"];
+  const { data, warnings } = await nvmeofJson(["perf", "run", uri, ...each]);
+  const result = perfResultOf(data);
+  expect(result).toMatchObject({
+    end: "size",
+    errors: [],
+    workload: { workers: 3, queues: 2, queueDepth: 4 },
+    paths: { count: 3 },
+  });
+  expect(result.read.count).toBe(3 * 16);
+  expect(result.read.latency.count).toBe(3 * 16);
+  expect(result.workers!.map(({ name, read }) => [name, read.count])).toEqual([
+    ["worker 1", 16],
+    ["worker 2", 16],
+    ["worker 3", 16],
+  ]);
+  expect(warnings).toEqual([]);
+  const shallow = await nvmeofJson(["perf", "run", uri, ...each, "--iodepth", "8", "-Q", "4"]);
+  expect(shallow.warnings).toEqual(["a queue holds 3 requests; the rest of 8 wait"]);
+  expect(target.served.target.status.controllers).toBe(before);
+});
+
+test("workers that write all write the same, and read back what they wrote", async () => {
+  const verified = ["--workers", "2", "--verify", "--size", "256k", "--iodepth", "4"];
+  const result = await measured("--rw", "randrw", ...verified);
+  expect(result.verify).toMatchObject({ mismatches: 0, readBack: "complete" });
+  const paced = await measured("--workers", "2", "--rate", "200", "--time", "200ms");
+  expect(paced.schedule).toMatchObject({ ratePerSecond: 400 });
+});
+
+test("Ctrl-C ends workers in bounded time, with what was measured so far", async () => {
+  const run = start(
+    ["perf", "run", uri, "--workers", "2", "--time", "1h", "--json", "--progress", "json"],
+    {},
+  );
+  await run.stderr.contains('"progress"');
+  const startMs = performance.now();
+  run.signal("SIGINT");
+  expect(await run.ended).toBe(130);
+  expect(performance.now() - startMs).toBeLessThan(2_500);
+  const { data, error } = JSON.parse(run.stdout.text) as { data: unknown; error: object };
+  const result = perfResultOf(data);
+  expect(result).toMatchObject({ end: "interrupted", errors: [] });
+  expect(result.workers).toHaveLength(2);
+  expect(result.read.count).toBeGreaterThan(0);
+  expect(error).toMatchObject({ code: "NVME_ERR_INTERRUPTED" });
+});
+
+test("an error of a worker ends the run with it", async () => {
+  const own = await testTarget();
+  const lost = ["--no-retries", "--time", "1h", "--progress", "json", "--workers", "2"];
+  const run = start(["perf", "run", own.namespace(1), "--json", ...lost], {});
+  await run.stderr.contains('"progress"');
+  await own.served.close();
+  expect(await run.ended).toBe(14);
+  const result = perfResultOf((JSON.parse(run.stdout.text) as { data: unknown }).data);
+  expect(["removed", "errors"]).toContain(result.end);
+  expect(result.errors.length).toBeGreaterThan(0);
+});
+
 test("people read fio's words, and a page is written if they like", async () => {
   const page = freshPath("perf.html");
   const { stdout, exitCode } = await nvmeof(
@@ -121,6 +183,8 @@ test.each([
   ["more reads than all", ["--rwmixread", "101"], "NVME_ERR_USAGE"],
   ["a rate of nothing", ["--rate", "0"], "NVME_ERR_USAGE"],
   ["no time", ["--time", "0"], "NVME_ERR_USAGE"],
+  ["no workers", ["--workers", "0"], "NVME_ERR_USAGE"],
+  ["requests that no worker can do", ["--workers", "2", "--bs", "1000"], "NVME_ERR_USAGE"],
   ["a read-only namespace", ["--rw", "write", "--yes", "-N", "2"], "NVME_ERR_USAGE"],
   [
     "a report in no folder",

@@ -1,6 +1,16 @@
 // `read`: blocks of a namespace, as bytes for programs and as a hex dump for people.
 
-import type { Context, Verb } from "../context.ts";
+import { DataDirection, NvmOpcode } from "@nvmeof/codec";
+import { sqeText } from "../capsule.ts";
+import type { Context, Report, Verb } from "../context.ts";
+import {
+  type RangeFlags,
+  dryRun,
+  hasFlags,
+  rangeCommands,
+  sendAll,
+  transferBlocksMax,
+} from "../direct.ts";
 import { writeWholeFile } from "../files.ts";
 import { hexDump } from "../hex-dump.ts";
 import type { NamespaceOptions } from "../options.ts";
@@ -8,20 +18,49 @@ import { type RangeOptions, rangeOf } from "../range.ts";
 import { openOne, withHost } from "../session.ts";
 import { subsystemEndpoint } from "../target-options.ts";
 
-interface ReadOptions extends NamespaceOptions, RangeOptions {
+interface ReadOptions extends NamespaceOptions, RangeOptions, RangeFlags {
   readonly data?: string;
+  readonly dryRun?: boolean;
+  readonly showCommand?: boolean;
+  readonly latency?: boolean;
 }
+
+/** What was read; or what would have been sent. */
+type Result =
+  | { readonly report: Report }
+  | {
+      readonly nsid: number;
+      readonly blockBytes: number;
+      readonly lba: number;
+      readonly blockCount: number;
+      readonly bytes: Uint8Array;
+      readonly latencyMs: number;
+    };
 
 export const run: Verb<ReadOptions> = async (context, options, uri?: string) => {
   const endpoint = subsystemEndpoint(uri, options);
-  const { result } = await withHost(context, endpoint, options, async (host) => {
+  const { result } = await withHost(context, endpoint, options, async (host): Promise<Result> => {
     const { nsid, disk } = await openOne(host, endpoint.nsid);
     const range = rangeOf(disk, options);
-    const bytes = await disk.read(range.lba, range.blockCount);
-    return { nsid, blockBytes: disk.blockBytes, ...range, bytes };
+    const { blockBytes } = disk;
+    const data = new Uint8Array(range.blockCount * blockBytes);
+    const blocksMax = transferBlocksMax(host.controller, blockBytes);
+    const transfer = { blocksMax, blockBytes, data, direction: DataDirection.ToHost };
+    const commands = rangeCommands(NvmOpcode.Read, nsid, range, options, transfer);
+    if (options.dryRun === true) return { report: dryRun(commands) };
+    if (options.showCommand === true) context.notes.say(commands.map(sqeText).join("\n").trimEnd());
+    const startMs = performance.now();
+    if (hasFlags(options)) await sendAll(host.controller, commands);
+    else await disk.read(range.lba, data);
+    const latencyMs = performance.now() - startMs;
+    return { nsid, blockBytes, ...range, bytes: data, latencyMs };
   });
-  const { bytes, nsid, lba, blockCount, blockBytes } = result;
-  const facts = { nsid, startBlock: lba, blocks: blockCount, blockBytes, bytes: bytes.length };
+  if ("report" in result) return result.report;
+  const { bytes, nsid, lba, blockCount, blockBytes, latencyMs } = result;
+  if (options.latency === true) context.notes.say(`latency: ${(latencyMs * 1000).toFixed(0)} us`);
+  const timed = options.latency === true ? { latencyMs } : {};
+  const plain = { nsid, startBlock: lba, blocks: blockCount, blockBytes, bytes: bytes.length };
+  const facts = { ...plain, ...timed };
   if (options.data !== undefined) {
     await writeWholeFile(options.data, bytes);
     const said = `${bytes.length} bytes of namespace ${nsid} in ${options.data}`;

@@ -1,7 +1,7 @@
 // serve: memory and files for hosts, until a signal comes.
 
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { type Server, createServer } from "node:net";
+import { type Server, connect, createServer } from "node:net";
 import { once } from "node:events";
 import { expect, test } from "vitest";
 import { type Run, failure, freshPath, nvmeof, nvmeofJson, start } from "../testing/run.ts";
@@ -139,6 +139,14 @@ test.each([
   [["--file", "/no/such/disk"], "NVME_ERR_FILE", "/no/such/disk"],
   [["--mem", "1M", "--listen", "0.0.0.0:0"], "NVME_ERR_USAGE", "other machines can reach 0.0.0.0"],
   [["--mem", "1M", "--listen", "here"], "NVME_ERR_USAGE", '"here" is not HOST:PORT'],
+  [["--mem", "1M", "--limit", "queues=4"], "NVME_ERR_USAGE", '--limit: there is no limit "queues"'],
+  [["--mem", "1M", "--limit", "connectionsMax"], "NVME_ERR_USAGE", "is not NAME=VALUE"],
+  [["--mem", "1M", "--limit", "lingerMs=soon"], "NVME_ERR_USAGE", '"soon" is not a duration'],
+  [
+    ["--mem", "1M", "--limit", "queueDepthMax=1"],
+    "NVME_ERR_USAGE",
+    "--limit: queueDepthMax must be",
+  ],
 ])("serve %j is refused: %s", async (args, code, message) => {
   const error = await failure(["serve", ...args]);
   expect(error.code).toBe(code);
@@ -151,6 +159,72 @@ test("other machines are let in where somebody said so", async () => {
     expect(listeners[0]).toMatchObject({ host: "0.0.0.0" });
     await Promise.resolve();
   });
+});
+
+test("whoever lets in other machines is warned that a name is no proof, and told what to do", async () => {
+  const run = start(
+    ["serve", "--mem", "1M", ...freePorts, "--listen", "0.0.0.0:0"].concat("--allow-any-host"),
+  );
+  await run.stdout.contains("\nready\n");
+  expect(run.stderr.text).toContain("warning: 0.0.0.0 can be reached from other machines");
+  expect(run.stderr.text).toContain("not authenticated: anybody may read and write");
+  expect(run.stderr.text).toContain("Listen on 127.0.0.1");
+  run.signal("SIGTERM");
+  expect(await run.ended).toBe(0);
+});
+
+test("nobody is warned who listens on the loopback", async () => {
+  const run = start(["serve", "--mem", "1M", ...freePorts]);
+  await run.stdout.contains("\nready\n");
+  expect(run.stderr.text).toBe("");
+  run.signal("SIGTERM");
+  expect(await run.ended).toBe(0);
+});
+
+test("F111: told to end under load, it drains, and ends in time; its host is told of the loss", async () => {
+  const run = start(["serve", "--mem", "8M", ...freePorts]);
+  await run.stdout.contains("\nready\n");
+  const [, uri = ""] = /^nvmeof list (\S+)$/m.exec(run.stdout.text) ?? [];
+  const load = start([
+    "perf",
+    "run",
+    uri,
+    "--rw",
+    "randrw",
+    "--yes",
+    "--time",
+    "60s",
+    "--no-retries",
+  ]);
+  // Some requests are under way when it is told to end, and all the time from then on.
+  await nvmeof(["read", uri]);
+  const startedMs = performance.now();
+  run.signal("SIGTERM");
+  expect(await run.ended).toBe(0);
+  expect(performance.now() - startedMs).toBeLessThan(2_500);
+  expect(await load.ended).not.toBe(0);
+  expect(load.stderr.text).toContain("NVME_ERR_");
+});
+
+test("a limit that was given holds, and with -v it is said who met it", async () => {
+  const limits = ["--limit", "controllers-max=1", "--limit", "initializeTimeoutMs=100ms"];
+  const run = start(["serve", "--mem", "1M", ...freePorts, "-v", ...limits]);
+  await run.stdout.contains("\nready\n");
+  const [, uri = ""] = /^nvmeof list (\S+)$/m.exec(run.stdout.text) ?? [];
+  const held = start(["connect", "--hold", uri, "--json"]);
+  await held.stdout.contains("\n");
+  const error = await failure(["connect", uri, "--no-retries"]);
+  expect(error.message).toContain("Controller Busy");
+  await run.stderr.contains("(controllersMax)");
+  const { port, hostname } = new URL(uri.replace("nvme+tcp:", "http:"));
+  const silent = connect(Number(port), hostname);
+  silent.on("error", () => {}); // it is reset
+  await new Promise((closed) => silent.on("close", closed));
+  await run.stderr.contains("(initializeTimeoutMs)");
+  held.signal("SIGINT");
+  expect(await held.ended).toBe(0);
+  run.signal("SIGTERM");
+  expect(await run.ended).toBe(0);
 });
 
 test("a port that is taken is told, with what to do", async () => {

@@ -4,7 +4,7 @@ import { type Plan, type Verdict, formatEvent, planSize, run as runPlan } from "
 import type { Context, Verb } from "../context.ts";
 import { eventEnvelope, jsonText } from "../envelope.ts";
 import type { CommonOptions } from "../options.ts";
-import { planArgument } from "../sim/plan-argument.ts";
+import { planArgument, runningPlan } from "../sim/plan-argument.ts";
 import { figuresText, violated, violationText } from "../sim/report.ts";
 
 export interface SimReplayOptions extends CommonOptions {
@@ -16,7 +16,7 @@ const CHUNK = 500;
 
 export const run: Verb<SimReplayOptions> = async (context, { last }, which) => {
   const plan = await planArgument(which);
-  const verdict = await runPlan(plan, { keep: "all" });
+  const verdict = await runningPlan(which, () => runPlan(plan, { keep: "all" }));
   const { seed, hash, violation, figures } = verdict;
   await writeEvents(context, verdict, last);
   const data = { seed, hash, violation: violation ?? null, size: planSize(plan), figures };

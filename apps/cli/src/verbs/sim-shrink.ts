@@ -6,7 +6,7 @@ import { usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import type { CommonOptions, ProgressOptions } from "../options.ts";
 import { startProgress } from "../progress.ts";
-import { planArgument } from "../sim/plan-argument.ts";
+import { planArgument, runningPlan } from "../sim/plan-argument.ts";
 import { violationText } from "../sim/report.ts";
 
 export interface SimShrinkOptions extends CommonOptions, ProgressOptions {
@@ -18,7 +18,7 @@ export const run: Verb<SimShrinkOptions> = async (context, options, which) => {
   const { io, signal } = context;
   const { progress: choice, silent = false, output, runs: runsMax } = options;
   const plan = await planArgument(which);
-  const { violation } = await runPlan(plan);
+  const { violation } = await runningPlan(which, () => runPlan(plan));
   if (violation === undefined) {
     throw usage(`seed ${plan.seed} breaks no invariant: there is nothing to shrink`);
   }

@@ -1,9 +1,20 @@
 // `write`: whole blocks of a namespace, all of them or none.
 
+import { NvmOpcode } from "@nvmeof/codec";
+import { sqeText } from "../capsule.ts";
 import { confirm } from "../confirm.ts";
-import type { Context, Verb } from "../context.ts";
+import type { Verb } from "../context.ts";
+import {
+  type RangeFlags,
+  dryRun,
+  hasFlags,
+  rangeCommands,
+  sendAll,
+  transferBlocksMax,
+} from "../direct.ts";
 import { usage } from "../errors.ts";
 import { readWholeFile } from "../files.ts";
+import { inputBytes } from "../input.ts";
 import type { ConsentOptions, NamespaceOptions } from "../options.ts";
 import {
   RANGE_BYTES_MAX,
@@ -15,43 +26,22 @@ import {
 } from "../range.ts";
 import { openOne, withHost } from "../session.ts";
 import { subsystemEndpoint } from "../target-options.ts";
-import { formatBytes } from "../units.ts";
 
-interface WriteOptions extends NamespaceOptions, RangeOptions, ConsentOptions {
+interface WriteOptions extends NamespaceOptions, RangeOptions, RangeFlags, ConsentOptions {
   readonly data?: string;
-}
-
-/** All of stdin, or as much as is asked for. */
-async function inputBytes(
-  { io, signal }: Context,
-  wanted: number | undefined,
-): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  const { stdin } = io;
-  const stop = (): void => void stdin.destroy();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    for await (const piece of stdin as AsyncIterable<Uint8Array>) {
-      pieces.push(piece);
-      bytes += piece.length;
-      if (bytes > RANGE_BYTES_MAX) {
-        throw usage(`more than ${formatBytes(RANGE_BYTES_MAX)} came in`, "Use cp.");
-      }
-      if (wanted !== undefined && bytes >= wanted) break;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-  signal.throwIfAborted();
-  return Buffer.concat(pieces).subarray(0, wanted);
+  readonly dryRun?: boolean;
+  readonly showCommand?: boolean;
+  readonly latency?: boolean;
 }
 
 export const run: Verb<WriteOptions> = async (context, options, uri?: string) => {
   const endpoint = subsystemEndpoint(uri, options);
   const { data: file, dataSize } = options;
   // The data comes first: a connection should not wait for a pipe.
-  const all = file === undefined ? await inputBytes(context, dataSize) : await readWholeFile(file);
+  const all =
+    file === undefined
+      ? await inputBytes(context, dataSize)
+      : await readWholeFile(file, RANGE_BYTES_MAX);
   const { result } = await withHost(context, endpoint, options, async (host) => {
     const { nsid, disk } = await openOne(host, endpoint.nsid);
     const { blockBytes } = disk;
@@ -64,12 +54,32 @@ export const run: Verb<WriteOptions> = async (context, options, uri?: string) =>
     const hint = "Use cp, which leaves the rest of the last block as it is.";
     const blockCount = wholeBlocks("the data", data.length, blockBytes, hint);
     const range = checkRange(disk, { lba: options.startBlock, blockCount });
+    const blocksMax = transferBlocksMax(host.controller, blockBytes);
+    const transfer = { blocksMax, blockBytes, data };
+    const commands = rangeCommands(NvmOpcode.Write, nsid, range, options, transfer);
+    if (options.dryRun === true) return dryRun(commands);
+    if (options.showCommand === true) context.notes.say(commands.map(sqeText).join("\n").trimEnd());
     const what = `this overwrites ${counted(blockCount)} of namespace ${nsid} from ${range.lba} on`;
     await confirm(context, what, options.yes === true);
-    await disk.write(range.lba, data);
+    const startMs = performance.now();
+    if (hasFlags(options)) await sendAll(host.controller, commands);
+    else await disk.write(range.lba, data);
+    const latencyMs = performance.now() - startMs;
     if (disk.features.volatileCache) await disk.flush();
-    return { nsid, startBlock: range.lba, blocks: blockCount, blockBytes, bytes: data.length };
+    context.notes.say(`${data.length} bytes written to namespace ${nsid}`);
+    const facts = {
+      nsid,
+      startBlock: range.lba,
+      blocks: blockCount,
+      blockBytes,
+      bytes: data.length,
+    };
+    return options.latency === true
+      ? {
+          data: { ...facts, latencyMs },
+          text: () => `latency: ${(latencyMs * 1000).toFixed(0)} us\n`,
+        }
+      : { data: facts, text: () => "" };
   });
-  context.notes.say(`${result.bytes} bytes written to namespace ${result.nsid}`);
-  return { data: result, text: () => "" };
+  return result;
 };

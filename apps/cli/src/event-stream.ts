@@ -1,0 +1,34 @@
+// Events as they come: a line with its time for people, an envelope on a line of its own for scripts.
+// Read first: envelope.ts.
+
+import type { Context } from "./context.ts";
+import { eventEnvelope, jsonText } from "./envelope.ts";
+import { printable } from "./printable.ts";
+
+/** Writes events to stdout, in the format that was asked for. */
+export class EventStream {
+  readonly #context: Context;
+  readonly #schema: string;
+  #written: Promise<unknown> = Promise.resolve();
+
+  constructor(context: Context, schema: string) {
+    this.#context = context;
+    this.#schema = schema;
+  }
+
+  readonly tell = (event: string, data: object, text: string): void => {
+    const { format, out, style } = this.#context;
+    const at = new Date().toISOString();
+    const line =
+      format === "json"
+        ? jsonText(eventEnvelope(this.#schema, event, { at, ...data }), false)
+        : `${style.dim(at)}  ${printable(text)}\n`;
+    // Whoever read the output may have gone: the signal says so.
+    this.#written = out.write(line).catch(() => {});
+  };
+
+  /** Resolves when the last line is out. */
+  async ended(): Promise<void> {
+    await this.#written;
+  }
+}

@@ -1,0 +1,204 @@
+// `decode`: a capture read, PDU by PDU, and judged.
+
+import {
+  type CaptureEvent,
+  CaptureDecoder,
+  type CaptureSummary,
+  NVME_TCP_PORTS,
+  type PduEvent,
+  type Skipped,
+  Summary,
+} from "@nvmeof/tools/capture";
+import { latencyHistogram } from "@nvmeof/tools/node";
+import type { Context, Report, Verb } from "../context.ts";
+import { type FilterOptions, filterOf } from "../decode/filter.ts";
+import type { FindingKind } from "../decode/findings.ts";
+import { type CaptureInput, openCapture } from "../decode/input.ts";
+import { printerOf } from "../decode/printer.ts";
+import { summaryObject, summaryText } from "../decode/summary-text.ts";
+import { eventEnvelope, jsonText } from "../envelope.ts";
+import { CliError } from "../errors.ts";
+import type { CommonOptions, ProgressOptions } from "../options.ts";
+import { startProgress } from "../progress.ts";
+import type { Style } from "../style.ts";
+import { formatMs } from "../units.ts";
+
+interface DecodeOptions extends CommonOptions, ProgressOptions, FilterOptions {
+  readonly port?: readonly number[];
+  readonly errors?: boolean;
+  readonly summary?: boolean;
+  readonly field?: readonly string[];
+  readonly failOn?: readonly (readonly FindingKind[])[];
+  readonly late: number;
+}
+
+/** After a Ctrl-C, whoever writes into our stdin has so long for its last words: it got one as well. */
+const LAST_WORDS_MS = 500;
+
+/** Text that is held back before it is written. */
+const HELD_CHARACTERS_MAX = 64 * 1024;
+
+export const run: Verb<DecodeOptions> = async (context, options, path = "-") => {
+  const input = await openCapture(path, context.io);
+  const reading = new Reading(context, options);
+  try {
+    await reading.read(input);
+  } finally {
+    await input.close();
+  }
+  return reading.report();
+};
+
+/** One run over a capture. */
+class Reading {
+  readonly #context: Context;
+  readonly #options: DecodeOptions;
+  readonly #decoder: CaptureDecoder;
+  readonly #summary = new Summary(latencyHistogram);
+  readonly #found: Record<FindingKind, number> = { verdict: 0, warning: 0, error: 0, open: 0 };
+  #connections = 0;
+  #held: string[] = [];
+  #heldCharacters = 0;
+
+  constructor(context: Context, options: DecodeOptions) {
+    this.#context = context;
+    this.#options = options;
+    const isMeant = filterOf(options);
+    const print = printerOf({
+      json: context.format === "json",
+      verbose: (options.verbose ?? 0) > 0,
+      errorsOnly: options.errors === true,
+      fields: options.field,
+      style: context.style,
+    });
+    const ports = [...NVME_TCP_PORTS, ...(options.port ?? [])];
+    this.#decoder = new CaptureDecoder(
+      (event) => {
+        if (event.type === "connection") this.#connections++;
+        if (!isMeant(event)) return;
+        this.#count(event);
+        if (options.summary !== true) this.#hold(print(event));
+      },
+      { ports, lateMs: options.late },
+    );
+  }
+
+  async read(input: CaptureInput): Promise<void> {
+    const { io, signal } = this.#context;
+    const { progress: choice, silent = false } = this.#options;
+    const progress = await startProgress(io, {
+      choice,
+      silent,
+      label: "decoding",
+      totalBytes: input.bytes,
+    });
+    try {
+      const chunks = input.chunks[Symbol.asyncIterator]();
+      const over = endedBy(signal, input.isLive ? LAST_WORDS_MS : 0);
+      for (;;) {
+        const next = await Promise.race([chunks.next(), over]);
+        if (next === undefined || next.done === true) break;
+        this.#decoder.write(next.value);
+        await this.#flush();
+        progress.update(input.takenBytes());
+      }
+      this.#decoder.end();
+      await this.#flush();
+    } finally {
+      progress.end();
+    }
+  }
+
+  /** What is to be said at the end; and why the exit code is not 0, if so. */
+  async report(): Promise<Report | undefined> {
+    const { signal } = this.#context;
+    const summary = this.#summary.result();
+    this.#tellSkipped();
+    const problem = this.#decoder.error ?? this.#findings();
+    const report = await this.#lastWords(summary);
+    if (problem === undefined && !signal.aborted) return report;
+    // All that is known is told, then why it is no success.
+    this.#context.partial = report?.data ?? null;
+    if (report !== undefined && this.#context.format !== "json")
+      await this.#context.publish(report);
+    signal.throwIfAborted();
+    throw problem;
+  }
+
+  /** The figures, as a report or as the last line. */
+  async #lastWords(summary: CaptureSummary): Promise<Report | undefined> {
+    const { format, out, notes } = this.#context;
+    const { frames, durationMs, begins } = this.#decoder.facts;
+    const at = begins === undefined ? null : new Date(begins.seconds * 1000).toISOString();
+    const data = { frames, begins: at, durationMs, ...summaryObject(summary) };
+    if (this.#options.summary === true) {
+      const heading = `${frames} frames in ${formatMs(durationMs)}`;
+      return { data, text: (style: Style) => `${heading}\n\n${summaryText(summary, style)}` };
+    }
+    if (format === "json")
+      await out.write(jsonText(eventEnvelope("decode", "summary", data), false));
+    const { pdus, commands, errors, open, violations, warnings } = summary;
+    if (frames === 0) return undefined;
+    notes.say(
+      `${frames} frames, ${this.#connections} connections, ${pdus} PDUs, ${commands} commands answered, ` +
+        `${errors} errors, ${open} open, ${violations} violations, ${warnings} warnings`,
+    );
+    return undefined;
+  }
+
+  #count(event: CaptureEvent): void {
+    this.#summary.add(event);
+    if (event.type === "open") this.#found.open++;
+    else if (event.type === "verdict") {
+      this.#found[event.severity === "violation" ? "verdict" : "warning"]++;
+    } else if (event.type === "pdu" && isFailed(event)) this.#found.error++;
+  }
+
+  #findings(): CliError | undefined {
+    const kinds = new Set(this.#options.failOn?.flat());
+    const found = [...kinds].filter((kind) => this.#found[kind] > 0);
+    if (found.length === 0) return undefined;
+    const what = found.map((kind) => `${kind}: ${this.#found[kind]}`).join(", ");
+    return new CliError("NVME_ERR_FINDINGS", `the capture has what it must not have: ${what}`);
+  }
+
+  #tellSkipped(): void {
+    const { skippedFrames, skippedBlocks, otherConnections, frames } = this.#decoder.facts;
+    const tell = ({ why, count, first }: Skipped, unit: string, at: string): void =>
+      this.#context.warn(`${count} ${unit} ${why}, the first ${at} ${first}`);
+    for (const skipped of skippedFrames) if (!skipped.isUsual) tell(skipped, "frames", "in frame");
+    for (const skipped of skippedBlocks) tell(skipped, "blocks skipped:", "at byte");
+    if (this.#connections > 0 || frames === 0) return;
+    const others =
+      otherConnections === 0 ? "" : `, and ${otherConnections} TCP connections of others`;
+    this.#context.warn(`no NVMe/TCP in ${frames} frames${others}; --port names other ports`);
+  }
+
+  #hold(text: string): void {
+    if (text === "") return;
+    this.#held.push(text);
+    this.#heldCharacters += text.length;
+  }
+
+  /** Writes what is held; whoever reads slowly slows us down. */
+  async #flush(): Promise<void> {
+    if (this.#heldCharacters === 0) return;
+    const text = this.#held.join("");
+    this.#held = [];
+    this.#heldCharacters = 0;
+    for (let at = 0; at < text.length; at += HELD_CHARACTERS_MAX) {
+      await this.#context.out.write(text.slice(at, at + HELD_CHARACTERS_MAX));
+    }
+  }
+}
+
+/** Resolves `afterMs` after the signal: then nobody waits for more. */
+const endedBy = (signal: AbortSignal, afterMs: number): Promise<undefined> =>
+  new Promise((resolve) => {
+    const end = (): void => void setTimeout(resolve, afterMs, undefined);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+
+const isFailed = ({ answers, command }: PduEvent): boolean =>
+  answers && command?.answer !== undefined && command.answer.status !== 0;

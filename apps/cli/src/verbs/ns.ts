@@ -1,0 +1,161 @@
+// `ns …`: namespaces made, deleted, attached and detached, and looked at anew.
+// Read first: Base 2.0 §5.22 "Namespace Attachment command", §5.23 "Namespace Management command".
+
+import { Cns, NSID_ALL, decodeNsidList, lbaFormat, viewOf, IdentifyNamespace } from "@nvmeof/codec";
+import {
+  type ControllerHandle,
+  attachNamespaceCommand,
+  createNamespaceCommand,
+  deleteNamespaceCommand,
+} from "@nvmeof/core";
+import { ask, namespaceMeant } from "../ask.ts";
+import { confirm } from "../confirm.ts";
+import type { Verb } from "../context.ts";
+import { usage } from "../errors.ts";
+import type { ConsentOptions, NamespaceOptions, TargetOptions } from "../options.ts";
+
+interface CreateOptions extends TargetOptions {
+  readonly nsze?: number;
+  readonly ncap?: number;
+  readonly nszeSi?: number;
+  readonly ncapSi?: number;
+  readonly flbas?: number;
+  readonly blockSize?: number;
+  readonly dps: number;
+  readonly nmic: number;
+  readonly anagrpId: number;
+  readonly nvmsetId: number;
+  readonly endgId: number;
+  readonly csi: number;
+  readonly attach?: boolean;
+}
+
+/** The format with blocks of so many bytes and no metadata. */
+async function formatFor(handle: ControllerHandle, blockBytes: number): Promise<number> {
+  const view = viewOf(await handle.identify(Cns.Namespace, { nsid: NSID_ALL }));
+  const count = IdentifyNamespace.nlbaf.get(view) + IdentifyNamespace.nulbaf.get(view);
+  for (let i = 0; i < count; i++) {
+    const { lbads, ms } = lbaFormat(view, i);
+    if (ms === 0 && 2 ** lbads === blockBytes) return i;
+  }
+  const sizes = Array.from({ length: count }, (_, i) => 2 ** lbaFormat(view, i).lbads);
+  throw usage(
+    `there is no format with blocks of ${blockBytes} bytes`,
+    `There are ${sizes.join(", ")}.`,
+  );
+}
+
+/** Bytes of a block of a format. */
+async function blockBytesOf(handle: ControllerHandle, index: number): Promise<number> {
+  const view = viewOf(await handle.identify(Cns.Namespace, { nsid: NSID_ALL }));
+  return 2 ** lbaFormat(view, index).lbads;
+}
+
+async function sizesFor(handle: ControllerHandle, index: number, options: CreateOptions) {
+  const { nsze, ncap, nszeSi, ncapSi } = options;
+  if ((nsze === undefined) === (nszeSi === undefined)) {
+    throw usage("how large?", "Give --nsze in blocks, or --nsze-si in bytes (1G).");
+  }
+  const bytes =
+    nszeSi === undefined && ncapSi === undefined ? 1 : await blockBytesOf(handle, index);
+  const size = nsze ?? Math.floor(nszeSi! / bytes);
+  const capacity = ncap ?? (ncapSi === undefined ? size : Math.floor(ncapSi / bytes));
+  return { blockCount: BigInt(size), capacityBlocks: BigInt(capacity) };
+}
+
+/** `ns create`. */
+export const create: { readonly run: Verb<CreateOptions> } = {
+  run: async (context, options, uri?: string) => {
+    const { flbas, blockSize } = options;
+    if (flbas !== undefined && blockSize !== undefined) {
+      throw usage("--flbas and --block-size say the same", "Give one of them.");
+    }
+    const made = await ask(context, uri, options, "admin", async (handle) => {
+      const formatIndex =
+        blockSize === undefined ? (flbas ?? 0) : await formatFor(handle, blockSize);
+      const sizes = await sizesFor(handle, formatIndex, options);
+      const { dw0: nsid } = await handle.admin(
+        createNamespaceCommand({
+          ...sizes,
+          formatIndex,
+          dps: options.dps,
+          shared: (options.nmic & 1) === 1,
+          anaGroup: options.anagrpId,
+          nvmSet: options.nvmsetId,
+          enduranceGroup: options.endgId,
+          csi: options.csi,
+        }),
+      );
+      if (options.attach === true) {
+        await handle.admin(attachNamespaceCommand(nsid, [handle.facts.cntlid], "attach"));
+      }
+      return { nsid, formatIndex, ...sizes, attached: options.attach === true };
+    });
+    return {
+      data: made,
+      text: () => `create-ns: Success, created nsid:${made.nsid}\n`,
+    };
+  },
+};
+
+interface DeleteOptions extends NamespaceOptions, ConsentOptions {}
+
+/** `ns delete`: the one that is named, never one by default. */
+export const remove: { readonly run: Verb<DeleteOptions> } = {
+  run: async (context, options, uri?: string) => {
+    const nsid = await ask(context, uri, options, "admin", async (handle, endpoint) => {
+      const meant = endpoint.nsid;
+      if (meant === undefined)
+        throw usage("which namespace?", "Say it with -N; 0xffffffff for all.");
+      const what = meant === NSID_ALL ? "all namespaces" : `namespace ${meant}`;
+      await confirm(context, `this deletes ${what} and all data in it`, options.yes === true);
+      await handle.admin(deleteNamespaceCommand(meant));
+      return meant;
+    });
+    return { data: { nsid }, text: () => `delete-ns: Success, deleted nsid:${nsid}\n` };
+  },
+};
+
+interface AttachOptions extends NamespaceOptions {
+  readonly controllers?: readonly number[];
+}
+
+const attachment = (how: "attach" | "detach"): { readonly run: Verb<AttachOptions> } => ({
+  run: async (context, options, uri?: string) => {
+    const done = await ask(context, uri, options, "admin", async (handle, endpoint) => {
+      if (endpoint.nsid === undefined) throw usage("which namespace?", "Say it with -N.");
+      // Controllers of other connections would be gone by the time that anybody reads this.
+      const cntlids = options.controllers ?? [handle.facts.cntlid];
+      await handle.admin(attachNamespaceCommand(endpoint.nsid, cntlids, how));
+      return { nsid: endpoint.nsid, controllers: cntlids };
+    });
+    return { data: done, text: () => `${how}-ns: Success, nsid:${done.nsid}\n` };
+  },
+});
+
+/** `ns attach`. */
+export const attach: { readonly run: Verb<AttachOptions> } = attachment("attach");
+/** `ns detach`. */
+export const detach: { readonly run: Verb<AttachOptions> } = attachment("detach");
+
+/** `ns get-id`: the NSID that an address means. */
+export const getId: { readonly run: Verb<NamespaceOptions> } = {
+  run: async (context, options, uri?: string) => {
+    const nsid = await ask(context, uri, options, "admin", namespaceMeant);
+    return { data: { nsid }, text: () => `namespace-id: ${nsid}\n` };
+  },
+};
+
+/** `ns rescan`: the namespaces as they are now; every connection of ours looks anew anyway. */
+export const rescan: { readonly run: Verb<TargetOptions> } = {
+  run: async (context, options, uri?: string) => {
+    const nsids = await ask(context, uri, options, "admin", async (handle) => {
+      const list = await handle.identify(Cns.ActiveNamespaces);
+      return decodeNsidList(list);
+    });
+    return {
+      data: { namespaces: nsids },
+      text: () => `namespaces: ${nsids.join(", ") || "none"}\n`,
+    };
+  },
+};
