@@ -43,7 +43,12 @@ const overFc = {
   test: {
     name: "over fc",
     include: ["tooling/scenarios/*.test.ts"],
-    exclude: ["**/races-*.test.ts", "**/fc-faults.test.ts", "**/discovery-referrals.test.ts"],
+    exclude: [
+      "**/races-*.test.ts",
+      "**/fc-faults.test.ts",
+      "**/discovery-referrals.test.ts",
+      "**/protocol-faults.test.ts",
+    ],
     env: { SCENARIOS_OVER: "fc" },
     // The heaviest of them send a million frames.
     testTimeout: 60_000,

@@ -15,10 +15,10 @@ export async function buildCli({ log }) {
   if (program.code !== 0) throw new Error(`the build failed: ${program.lastWords}`);
 }
 
-/** Runs `nvmeof ARGS`; its exit code must be `exitCode`. */
+/** Runs `nvmeof ARGS`; its exit code must be `exitCode`, unless that is null. */
 export async function nvmeof(args, { log, exitCode = 0, deadlineMs = 30_000 }) {
   const program = await execute(process.execPath, [entry, ...args], { deadlineMs, log });
-  if (program.code !== exitCode) {
+  if (exitCode !== null && program.code !== exitCode) {
     const want = `nvmeof ${args.join(" ")}: exit code ${program.code}, not ${exitCode}`;
     throw new Error(`${want}\n${program.lastWords}`);
   }
@@ -49,11 +49,11 @@ function ready(file) {
   }
 }
 
-/** Starts `nvmeof serve ARGS` on ports of its choice; resolves once it says that it is ready. */
-export async function serve(args, { log, readyFile }) {
-  const ports = ["--listen", "127.0.0.1:0", "--discovery-port", "0"];
-  const all = [entry, "serve", ...args, ...ports, "--ready-file", readyFile];
-  const program = new Program(process.execPath, all, { log });
+/** Starts `nvmeof VERB ARGS`; resolves once it says that it is ready. */
+async function start(verb, args, { log, readyFile }) {
+  const program = new Program(process.execPath, [entry, verb, ...args, "--ready-file", readyFile], {
+    log,
+  });
   for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 50) {
     const exited = await program.exitsWithin(50);
     const said = ready(readyFile);
@@ -61,5 +61,12 @@ export async function serve(args, { log, readyFile }) {
     if (exited) break;
   }
   await program.stop(1000);
-  throw new Error(`nvmeof serve did not become ready\n${program.lastWords}`);
+  throw new Error(`nvmeof ${verb} did not become ready\n${program.lastWords}`);
 }
+
+/** `nvmeof serve ARGS` on ports of its choice. */
+export const serve = (args, options) =>
+  start("serve", [...args, "--listen", "127.0.0.1:0", "--discovery-port", "0"], options);
+
+/** `nvmeof export-nbd ARGS` on a port of its choice. */
+export const exportNbd = (args, options) => start("export-nbd", [...args, "--port", "0"], options);

@@ -28,9 +28,9 @@ export async function buildPeer({ kernel, log }) {
   }
 }
 
-const concerns = /nvme|I\/O error|EXT4|JBD2|BUG|WARNING:|Oops|blocked for more than/i;
-// An emulated processor on a busy machine is slow, which the kernel remarks upon.
-const excused = /hogged CPU/;
+const concerns = /nvme|nbd|I\/O error|EXT4|JBD2|BUG|WARNING:|Oops|blocked for more than/i;
+// An emulated processor on a busy machine is slow, which the kernel remarks upon; and on every end of NBD.
+const excused = /hogged CPU|nbd\d+: shutting down sockets/;
 
 const guests = new Set();
 

@@ -2,13 +2,16 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { authenticateToKernel, kernelAuthenticates } from "./authentication.mjs";
 import { serve } from "./cli.mjs";
 import { digests } from "./digests.mjs";
 import { closeWhilePaused } from "./host-closings.mjs";
 import { destructWhilePaused, pathComesAndGoes } from "./host-faults.mjs";
 import { HostChecks } from "./host-against-kernel-target.mjs";
 import { KernelHostChecks, loopback } from "./kernel-host-against-serve.mjs";
+import { kernelUsesNbd } from "./nbd.mjs";
 import { Guest } from "./peer.mjs";
+import { hostByTls, kernelHostByTls } from "./tls.mjs";
 
 const mib = 2 ** 20;
 const freePorts = ["--port", "0", "--discovery-port", "0"];
@@ -38,10 +41,12 @@ export async function ourHost(run) {
   const target = await guestOf(run, "target", ...ports, "--config", config);
   if (target === undefined) return;
   await new HostChecks({ ...run, target }).run();
+  await authenticateToKernel({ ...run, target, nqn: interopNqn });
   run.report.group("our host while the kernel's target fails");
   await destructWhilePaused({ ...run, target, nqn: interopNqn });
   await closeWhilePaused({ ...run, target, nqn: interopNqn });
   await pathComesAndGoes({ ...run, target, nqn: interopNqn });
+  await hostByTls({ ...run, target, nqn: interopNqn });
   target.stop();
 }
 
@@ -51,6 +56,9 @@ export async function ourTarget(run) {
   if (host === undefined) return;
   await served(run, host, 512, digests);
   await served(run, host, 4096, digests.slice(-1));
+  await kernelAuthenticates({ ...run, host });
+  await kernelHostByTls({ ...run, host });
+  await kernelUsesNbd({ ...run, host });
   host.stop();
 }
 

@@ -237,7 +237,7 @@ test("an open namespace is its user's own: closing it leaves the others, and it 
   expectNothingLeft(world);
 });
 
-test("a namespace that was refused for its NSID is taken when that becomes free", async () => {
+test("F69: a namespace that was refused for its NSID is taken when that becomes free", async () => {
   const world = new World({ ports: 2 });
   await world.attachAll();
   const events: string[] = [];

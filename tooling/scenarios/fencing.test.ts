@@ -54,7 +54,7 @@ const settled = (requests: readonly Watched[]) => () =>
 /** The path by `port` is lost: seen by both ends. */
 const lostOf = (world: World, port: number): void => world.ports[port]!.reset();
 
-test("a write goes on by the other path once the lost controller was reset and its disk is quiet", async () => {
+test("F62: a write goes on by the other path once the lost controller was reset and its disk is quiet", async () => {
   const { world, disk, reports, requests } = await begun();
   lostOf(world, 0);
   await world.pass(1_000);
@@ -142,7 +142,7 @@ test("R18: the event is lost: the log is read when the wait is over, and has the
   await expectCleanEnd(world);
 });
 
-test("a disk that never comes to rest: the fence ends by time, as if there were no reset", async () => {
+test("F63: a disk that never comes to rest: the fence ends by time, as if there were no reset", async () => {
   const { world, disk, reports, requests } = await begun({
     target: { limits: { crossControllerResetTimeoutMs: 60_000 } },
   });
@@ -158,7 +158,7 @@ test("a disk that never comes to rest: the fence ends by time, as if there were 
   await expectCleanEnd(world);
 });
 
-test("CCRL of 0 means that no controller can be asked: time ends the fence", async () => {
+test("F62: CCRL of 0 means that no controller can be asked: time ends the fence", async () => {
   const { world, disk, reports, requests } = await begun({
     target: { limits: { crossControllerResetsMax: 0 } },
   });
@@ -254,7 +254,7 @@ test("R20: while a source is waited for it does its work: events, logs, commands
   await expectCleanEnd(world);
 });
 
-test("all paths are lost and stay lost: every fence ends by time, and everything is settled", async () => {
+test("F63: all paths are lost and stay lost: every fence ends by time, and everything is settled", async () => {
   const { world, disk, reports, requests } = await begun({
     ports: 3,
     writes: 6,
@@ -351,7 +351,7 @@ test("a fence longer than anybody wants to wait: only a reset opens it, else the
   await expectCleanEnd(world);
 });
 
-test("closing everything while writes are held ends them, within the bound, and leaves no timer", async () => {
+test("F67: closing everything while writes are held ends them, within the bound, and leaves no timer", async () => {
   const { world, disk, requests } = await begun();
   lostOf(world, 0);
   await world.pass(100);

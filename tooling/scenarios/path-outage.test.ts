@@ -90,7 +90,7 @@ test("F54: an outage that ends in time costs nobody an error, and the next one c
   await expectCleanEnd(world);
 });
 
-test("F54: what waits is bounded: beyond the limit of a channel requests are refused at once", async () => {
+test("F54, F107: what waits is bounded: beyond the limit of a channel requests are refused at once", async () => {
   const world = new World();
   await world.attach();
   const channel = world.device().openChannel();

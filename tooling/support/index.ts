@@ -1,4 +1,5 @@
 // What the project's own checks share: the repository's files, and programs run under a deadline.
 export { chromium, chromiumArgs } from "./chromium.ts";
 export { execute, type Outcome } from "./execute.ts";
+export { after, every } from "./timer.ts";
 export { manifests, read, root, trackedFiles, type Manifest } from "./repository.ts";

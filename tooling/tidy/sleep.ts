@@ -21,6 +21,7 @@ export const exempt: Readonly<Record<string, string>> = {
   "tooling/interop/deadline.mjs": "bounds the wait for a guest or a program that may never answer",
   "tooling/planted-bugs/hunt.ts": "bounds the wait for threads that may never be done",
   "tooling/support/execute.ts": "ends a program that is still running after its deadline",
+  "tooling/support/timer.ts": "bounds runs of minutes, and notices what hangs in them",
 };
 export const exemptMax = 6;
 

@@ -11,7 +11,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const bundles = new Map<string, Promise<string>>();
 
 /** Bundles `name`.ts of this folder; gives the path of the bundle. */
-function bundle(name: string): Promise<string> {
+export function bundle(name: string): Promise<string> {
   const outfile = at(`../node_modules/.cache/scenarios/${process.pid}/${name}.mjs`);
   const made =
     bundles.get(name) ??
