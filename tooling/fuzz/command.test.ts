@@ -34,7 +34,9 @@ test(
     expect(found.output).toContain("self-throws: TypeError: cannot read");
     expect(found.output).toMatch(/seed 5, case \d+: \d+ bytes, made smaller: 1\n {2}42\n/);
     expect(found.output).toMatch(/self-hangs: still at it after \d+ ms/);
-    const files = [...found.output.matchAll(/again: node tooling\/fuzz\/run.mjs ([\w-]+) --input (\S+)/g)];
+    const files = [
+      ...found.output.matchAll(/again: node tooling\/fuzz\/run.mjs ([\w-]+) --input (\S+)/g),
+    ];
     kept.push(...files.map(([, , file]) => file!));
     const [, target, file] = files.find(([, name]) => name === "self-throws")!;
     expect(readFileSync(file!, "utf8")).toMatch(/^# TypeError: cannot read \d+ bytes .*\n42\n$/);

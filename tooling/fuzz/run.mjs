@@ -29,5 +29,6 @@ await build({
 const args = ["--enable-source-maps", `${outdir}main.mjs`, ...process.argv.slice(2)];
 // Both hear of Ctrl-C; this one waits for the other to say what it found.
 process.on("SIGINT", () => {});
-const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+const { status, signal } = spawnSync(process.execPath, args, { stdio: "inherit" });
+if (signal !== null) console.error(`ended by ${signal}`);
 process.exit(status ?? 1);

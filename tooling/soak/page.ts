@@ -1,6 +1,7 @@
 // How a soak went, as one page: nothing is loaded from elsewhere, and no script runs.
 // Read first: samples.ts for the curves.
 
+// @boundaries-ignore what no package exports is tried as well
 import { escaped, lineChart } from "../../packages/tools/src/perf/chart.ts";
 import type { JudgedCurve } from "./samples.ts";
 import { type SoakReport, growthText } from "./soak.ts";

@@ -22,7 +22,8 @@ await build({
 });
 // Both hear of Ctrl-C; this one waits for the other to say how it went.
 process.on("SIGINT", () => {});
-const { status } = spawnSync(process.execPath, [outfile, ...process.argv.slice(2)], {
+const { status, signal } = spawnSync(process.execPath, [outfile, ...process.argv.slice(2)], {
   stdio: "inherit",
 });
+if (signal !== null) console.error(`wrong: ended by ${signal}`);
 process.exit(status ?? 1);

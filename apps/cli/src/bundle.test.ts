@@ -1,6 +1,6 @@
 // The built command as people start it: a process of its own. Needs a build (`npm run build`).
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,32 @@ describe.skipIf(!isBuilt)("the bundled file", { timeout: 30_000 }, () => {
     const { stdout, exited } = start("--version");
     expect(await exited).toBe(0);
     expect(stdout.text).toBe(`${version}\n`);
+  });
+
+  test("is started by a file that says the version in at most 1.5 times what Node takes", () => {
+    const bin = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
+    const timeMs = (...args: string[]): number => {
+      const startMs = performance.now();
+      const { status } = spawnSync(process.execPath, args, { env, stdio: "ignore" });
+      expect(status).toBe(0);
+      return performance.now() - startMs;
+    };
+    // Side by side, so that whatever else the machine does slows both.
+    const pairs = Array.from({ length: 11 }, () => [timeMs("-e", "0"), timeMs(bin, "--version")]);
+    const median = (which: 0 | 1): number =>
+      pairs.map((pair) => pair[which]!).toSorted((a, b) => a - b)[5]!;
+    expect(median(1) / median(0)).toBeLessThan(1.5);
+  });
+
+  test("is started by a file that passes everything else on to it", async () => {
+    const bin = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
+    const said = (...args: string[]): unknown[] => {
+      const done = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+      return [done.status, done.stdout, done.stderr];
+    };
+    for (const args of [["--version"], ["-V"], ["--help"], ["version"], ["list", "--nonsense"]]) {
+      expect(said(bin, ...args)).toEqual(said(bundle, ...args));
+    }
   });
 
   test("says what it can do, and that is no error", async () => {

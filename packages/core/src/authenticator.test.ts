@@ -1,11 +1,11 @@
 // A host that authenticates: when it is connected, after a loss, and again while commands go on.
 
 import { inspect } from "node:util";
-import { Status } from "@nvmeof/codec";
+import { Status, statusOf } from "@nvmeof/codec";
 import { DhchapKey } from "@nvmeof/codec/auth";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
-import { keepAliveCommand } from "./admin.ts";
+import { keepAliveCommand, logPageCommand } from "./admin.ts";
 import type { Authentication } from "./auth/options.ts";
 import { authCrypto } from "./node/auth-crypto.ts";
 import { dhchap } from "./node/dhchap.ts";
@@ -323,16 +323,82 @@ describe("authenticating again", () => {
     expect(peer.authenticated.length).toBe(8);
   });
 
-  test.each(["read", "log"] as const)("a controller asks for it by refusing a %s", (step) => {
+  test("a controller asks for it by refusing a read, which its user sends again", () => {
     const { host, peer } = setup({}, {}, { host: { ioQueues: 1 } });
     host.connect();
-    host.peer.refuse(step, Status.AuthRequired, 0, 1);
-    const command =
-      step === "read" ? host.read() : host.admin({ opcode: 2, data: new Uint8Array(4) });
+    host.peer.refuse("read", Status.AuthRequired, 0, 1);
+    const command = host.read();
     host.clock.settle();
     expect(command.error).toMatchObject({ status: Status.AuthRequired });
     expect(peer.authenticated).toEqual([0, 1, 0, 1]);
     expect(host.controller.state).toBe("live");
+  });
+
+  const getLog = () => logPageCommand({ lid: 1 }, new Uint8Array(64));
+  const { AuthRequired } = Status;
+  const finalAuth = AuthRequired | statusOf(0, 0, true);
+
+  test.each([
+    { what: "is sent again", times: 1, status: AuthRequired, sent: 2, got: undefined },
+    { what: "is sent again once", times: 9, status: AuthRequired, sent: 2, got: AuthRequired },
+    { what: "for good is not", times: 1, status: finalAuth, sent: 1, got: finalAuth },
+  ])("an admin command that is refused so $what", ({ times, status, sent, got }) => {
+    const { host, peer } = setup({}, {}, { host: { ioQueues: 1 } });
+    host.connect();
+    host.peer.refuse("log", status, 0, times);
+    const command = host.admin(getLog());
+    host.clock.settle();
+    expect([command.count, command.error?.status]).toEqual([1, got]);
+    expect(host.peer.seenOf("log").length).toBe(sent);
+    expect(peer.authenticated).toEqual(times > 1 ? [0, 1, 0, 1, 0, 1] : [0, 1, 0, 1]);
+  });
+
+  test("an admin command that waits for it fails with it, once", () => {
+    const { host } = setup({}, {}, { host: { ioQueues: 1 } });
+    host.connect();
+    host.peer.refuse("log", AuthRequired, 0, 1);
+    host.peer.drop("auth-receive");
+    const command = host.admin(getLog());
+    host.clock.settle();
+    expect(command.count).toBe(0);
+    host.close();
+    host.clock.advance(60_000);
+    expect([command.count, command.error?.status]).toEqual([1, AuthRequired]);
+  });
+
+  test("a request for events that is refused so is made again: none is missed", () => {
+    const { host } = setup({}, {}, { host: { ioQueues: 1 } });
+    host.peer.refuse("async-event", AuthRequired, 0, 1);
+    host.connect();
+    expect(host.peer.seenOf("async-event").length).toBe(1);
+    host.clock.advance(1_000);
+    expect(host.peer.seenOf("async-event").length).toBe(2);
+    host.clock.advance(60_000);
+    expect([host.peer.seenOf("async-event").length, host.controller.state]).toEqual([2, "live"]);
+  });
+
+  test.each([
+    "get-cap",
+    "get-vs",
+    "get-cc",
+    "set-cc",
+    "get-csts",
+    "identify-controller",
+    "set-async-events",
+    "set-number-of-queues",
+  ] as const)("%s of a bring-up that is refused so is sent again, after it", (step) => {
+    const { host, peer } = setup({}, {}, { host: { ioQueues: 1 } });
+    host.peer.refuse(step, AuthRequired, 0, 1);
+    host.connect();
+    expect(peer.authenticated).toEqual([0, 0, 1]);
+    expect(host.peer.seenOf(step).length).toBe(2);
+    expect(host.states).toEqual(["connecting", "live"]);
+  });
+
+  test("a bring-up whose controller is never content fails, and does without nothing", () => {
+    const { host } = setup({}, {}, { host: { ioQueues: 1 } });
+    host.peer.refuse("set-async-events", AuthRequired);
+    expect(outcome(host)).toMatchObject({ status: AuthRequired });
   });
 
   test("a Keep Alive that is refused so is an answer, and asks for it", () => {

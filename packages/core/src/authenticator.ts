@@ -6,8 +6,10 @@ import type { NvmeofError } from "@nvmeof/codec";
 import type { Timer } from "@nvmeof/transport";
 import type { Association } from "./association.ts";
 import { type AuthContext, authenticate } from "./auth/authenticate.ts";
+import { wantsProof } from "./auth/errors.ts";
 import type { AuthResult } from "./auth/host-exchange.ts";
 import { SequenceNumbers } from "./auth/sequence-numbers.ts";
+import type { CommandSettle } from "./command-table.ts";
 import { guarded } from "./guard.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
@@ -105,6 +107,23 @@ export class Authenticator {
       this.#settle(error);
       if (error !== undefined) this.#events.failed(error);
     });
+  }
+
+  /**
+   * What settles a command: where the controller has not carried it out because the host has to prove anew
+   * who it is, it goes once more after that.
+   */
+  repeating(settle: CommandSettle, send: (settle: CommandSettle) => void): CommandSettle {
+    return (error, dw0, dw1) => {
+      if (!wantsProof(error) || error.dnr || this.#association === undefined) {
+        settle(error, dw0, dw1);
+        return;
+      }
+      this.again((failure) => {
+        if (failure === undefined) send(settle);
+        else settle(error, dw0, dw1);
+      });
+    };
   }
 
   #arm(): void {

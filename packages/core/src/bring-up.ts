@@ -35,11 +35,12 @@ import type { ControllerFacts } from "./association.ts";
 import {
   type BringUp,
   type Result,
-  adminStep,
   connectIoQueue,
   connectQueue,
   openQueue,
+  provenStep,
 } from "./connect-queue.ts";
+import { wantsProof } from "./auth/errors.ts";
 import { NvmeStatusError, UnsupportedError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
@@ -73,7 +74,7 @@ export function* bringUp(context: BringUp): Sequence<ControllerFacts> {
   yield* enable(context, admin, decodeDwords(Cap, cap.low, cap.high));
   const identifyBytes = identifyBuffer();
   const command = identifyCommand(Cns.Controller, identifyBytes);
-  yield* adminStep(admin, "identify", command, options.fabricsTimeoutMs);
+  yield* provenStep(context, admin, "identify", command);
   const identify = decode(IdentifyController, viewOf(identifyBytes));
   const facts: ControllerFacts = {
     cntlid,
@@ -91,9 +92,8 @@ export function* bringUp(context: BringUp): Sequence<ControllerFacts> {
   return facts;
 }
 
-function property({ options }: BringUp, admin: QueuePair, offset: number): Sequence<Result> {
-  const command = propertyGetCommand(offset);
-  return adminStep(admin, "property-get", command, options.fabricsTimeoutMs);
+function property(context: BringUp, admin: QueuePair, offset: number): Sequence<Result> {
+  return provenStep(context, admin, "property-get", propertyGetCommand(offset));
 }
 
 /** CC.EN from 0 to 1, and the wait for CSTS.RDY. */
@@ -105,7 +105,7 @@ function* enable(context: BringUp, admin: QueuePair, cap: Decoded<typeof Cap>): 
     });
   }
   const set = (value: number): Sequence<Result> =>
-    adminStep(admin, "enable", propertySetCommand(Property.Cc, value), options.fabricsTimeoutMs);
+    provenStep(context, admin, "enable", propertySetCommand(Property.Cc, value));
   const limitMs = Math.min(Math.max(cap.to * CAP_TO_MS, CAP_TO_MS), options.fabricsTimeoutMs);
   const before = decodeDwords(Cc, (yield* property(context, admin, Property.Cc)).dw0);
   if (before.en === 1) {
@@ -121,17 +121,12 @@ function* enable(context: BringUp, admin: QueuePair, cap: Decoded<typeof Cap>): 
 }
 
 /** Waits until CSTS.RDY is as wanted. */
-function* ready(
-  { options }: BringUp,
-  admin: QueuePair,
-  rdy: 0 | 1,
-  limitMs: number,
-): Sequence<void> {
-  const { clock, fabricsTimeoutMs } = options;
+function* ready(context: BringUp, admin: QueuePair, rdy: 0 | 1, limitMs: number): Sequence<void> {
+  const { clock } = context.options;
   const byMs = clock.nowMs() + limitMs;
   for (;;) {
     const read = propertyGetCommand(Property.Csts);
-    const { dw0 } = yield* adminStep(admin, "enable", read, fabricsTimeoutMs);
+    const { dw0 } = yield* provenStep(context, admin, "enable", read);
     const csts = decodeDwords(Csts, dw0);
     if (csts.cfs === 1) {
       throw new UnsupportedError("the controller reports a fatal status (CSTS.CFS)", {
@@ -197,11 +192,11 @@ function* configure(context: BringUp, admin: QueuePair, facts: ControllerFacts):
 }
 
 /** A controller may announce what a feature is for, and still refuse it: we do without. */
-function* optional({ options }: BringUp, admin: QueuePair, command: AdminCommand): Sequence<void> {
+function* optional(context: BringUp, admin: QueuePair, command: AdminCommand): Sequence<void> {
   try {
-    yield* adminStep(admin, "set-features", command, options.fabricsTimeoutMs);
+    yield* provenStep(context, admin, "set-features", command);
   } catch (error) {
-    if (!(error instanceof NvmeStatusError)) throw error;
+    if (!(error instanceof NvmeStatusError) || wantsProof(error)) throw error;
   }
 }
 
@@ -213,7 +208,7 @@ function* connectIoQueues(
   const { options } = context;
   const value = encodeDword(NumberOfQueues, { nsq: options.ioQueues, ncq: options.ioQueues });
   const command = setFeatureCommand(Fid.NumberOfQueues, value);
-  const { dw0 } = yield* adminStep(admin, "set-features", command, options.fabricsTimeoutMs);
+  const { dw0 } = yield* provenStep(context, admin, "set-features", command);
   const granted = decodeDwords(NumberOfQueues, dw0);
   if (granted.nsq === NO_QUEUES || granted.ncq === NO_QUEUES) {
     throw new UnsupportedError("the controller grants no I/O queue (Number of Queues FFFFh)", {

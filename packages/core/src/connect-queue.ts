@@ -9,6 +9,7 @@ import {
   DataDirection,
   Fctype,
   Fes,
+  type NvmeofError,
   ProtocolError,
   decodeDwords,
   encoded,
@@ -19,7 +20,7 @@ import type { Transport } from "@nvmeof/transport";
 import { type AdminCommand, sendAdmin } from "./admin.ts";
 import type { Association } from "./association.ts";
 import { type AuthContext, authenticate } from "./auth/authenticate.ts";
-import { AuthenticationError } from "./auth/errors.ts";
+import { AuthenticationError, wantsProof } from "./auth/errors.ts";
 import { AbortedError, ConnectRejectedError, NvmeStatusError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { FOREVER, QueuePair, type QueuePairEvents } from "./queue-pair.ts";
@@ -75,6 +76,26 @@ export function* adminStep(
     const sent = sendAdmin(queue, command, FOREVER, (error, dw0, dw1) => done(error, { dw0, dw1 }));
     if (!sent) done(notConnected());
   });
+}
+
+/**
+ * The same in a bring-up, whose controller may ask in the midst of it to be told anew who the host is: then
+ * the command, which was not carried out, goes once more.
+ */
+export function* provenStep(
+  context: BringUp,
+  admin: QueuePair,
+  what: string,
+  command: AdminCommand,
+): Sequence<Result> {
+  const { fabricsTimeoutMs } = context.options;
+  try {
+    return yield* adminStep(admin, what, command, fabricsTimeoutMs);
+  } catch (error) {
+    if (!wantsProof(error as NvmeofError) || (error as NvmeStatusError).dnr) throw error;
+  }
+  yield* authenticateQueue(context, admin, { atr: 1, ascr: 0 });
+  return yield* adminStep(admin, what, command, fabricsTimeoutMs);
 }
 
 /** Opens the link of a queue. The association has it at once, so that it is closed in any case. */

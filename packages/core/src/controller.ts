@@ -207,6 +207,11 @@ export class Controller {
 
   /** Sends an admin command, or queues it while the admin queue is full. */
   admin(command: AdminCommand, settle: CommandSettle): void {
+    const send = (then: CommandSettle): void => this.#sendAdmin(command, then);
+    send(this.#authenticator?.repeating(settle, send) ?? settle);
+  }
+
+  #sendAdmin(command: AdminCommand, settle: CommandSettle): void {
     const queue = this.#association?.admin;
     if (this.#state === "live" && !this.#ending.requested && queue !== undefined) {
       this.#admin.send(queue, command, settle);

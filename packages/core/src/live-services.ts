@@ -1,16 +1,10 @@
 // What runs while a controller is live: keep-alive, and requests for asynchronous events.
 // Read first: keep-alive.ts; Base 2.0 §5.2 "Asynchronous Event Request command", §3.9 "Keep Alive".
 
-import {
-  type AsyncEvent,
-  type Decoded,
-  type NvmeofError,
-  Status,
-  codeOf,
-  decodeAsyncEvent,
-} from "@nvmeof/codec";
+import { type AsyncEvent, type Decoded, type NvmeofError, decodeAsyncEvent } from "@nvmeof/codec";
 import type { Clock, Timer } from "@nvmeof/transport";
 import { asyncEventCommand, keepAliveCommand, sendAdmin } from "./admin.ts";
+import { wantsProof } from "./auth/errors.ts";
 import { KeepAliveError, NvmeStatusError } from "./errors.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import type { QueuePair } from "./queue-pair.ts";
@@ -24,6 +18,8 @@ export interface ServiceEvents {
 
 /** A controller that completes event requests at once, for ever, gets the next one no sooner. */
 const REARM_MS = 10;
+/** One that wants to be told anew who the host is gets it after that: an exchange takes less. */
+const PROVEN_MS = 1_000;
 
 /** Runs from `goLive` to the teardown. */
 export class LiveServices {
@@ -86,8 +82,7 @@ export class LiveServices {
     sendAdmin(this.#admin, keepAliveCommand(Infinity), Infinity, (error) => {
       if (this.#stopped === "stopped") return;
       // Who asks for authentication is there; what follows from it is asked by the queue.
-      const wantsAuth = error?.status !== undefined && codeOf(error.status) === Status.AuthRequired;
-      if (error === undefined || wantsAuth) {
+      if (error === undefined || wantsProof(error)) {
         machine.handle({ type: "acknowledged" }, this.#clock.nowMs());
         this.#watch();
       } else if (error instanceof NvmeStatusError) {
@@ -99,12 +94,21 @@ export class LiveServices {
   #requestEvent(): void {
     this.#armedMs = this.#clock.nowMs();
     sendAdmin(this.#admin, asyncEventCommand, Infinity, (error, dw0) => {
+      if (this.#stopped === "stopped") return;
+      if (wantsProof(error)) {
+        this.#requestAgain(PROVEN_MS);
+        return;
+      }
       // A controller without room for event requests says so, and is not asked again.
-      if (this.#stopped === "stopped" || error !== undefined) return;
+      if (error !== undefined) return;
       this.#events.asyncEvent(decodeAsyncEvent(dw0));
-      if ((this.#stopped as string) === "stopped") return;
-      const again = this.#armedMs + REARM_MS;
-      this.#rearmTimer = this.#clock.at(again, () => this.#requestEvent());
+      if ((this.#stopped as string) === "running") this.#requestAgain(REARM_MS);
     });
+  }
+
+  /** `sinceMs`: after the last request. */
+  #requestAgain(sinceMs: number): void {
+    const again = this.#armedMs + sinceMs;
+    this.#rearmTimer = this.#clock.at(again, () => this.#requestEvent());
   }
 }

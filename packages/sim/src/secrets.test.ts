@@ -1,7 +1,7 @@
 // Runs in which every host has to prove who it is: the same worlds, faults and invariants, and I39.
 
 import { authCrypto } from "@nvmeof/core/node";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import { planOf } from "./plan-of.ts";
 import { run } from "./run.ts";
 import type { SecretsOptions } from "./secrets.ts";
@@ -37,5 +37,5 @@ test.each(kinds)(
     }
     console.log(sum);
   },
-  TIMEOUT_MS*10,
+  TIMEOUT_MS * 10,
 );

@@ -282,7 +282,17 @@ describe("Copy", () => {
     expect(Buffer.compare(read, data)).toBe(0);
   });
 
-  test("what is beyond the end or too much is refused before anything is done", () => {
+  test("[T84] a range that overlaps its own destination is read before it is written", () => {
+    const { a } = twoHosts();
+    const data = pattern(10 * 512);
+    a.io.run(writeSqe(0, 10), data);
+    expect(copy(a, 5, [{ slba: 0, blockCount: 10 }])).toBe(0);
+    const read = new Uint8Array(10 * 512);
+    a.io.run(readSqe(5, 10), read);
+    expect(Buffer.compare(read, data)).toBe(0);
+  });
+
+  test("[T84] what is beyond the end or too much is refused before anything is done", () => {
     const { a } = twoHosts();
     expect(copy(a, 8190, [{ slba: 0, blockCount: 3 }])).toBe(Status.LbaOutOfRange);
     expect(copy(a, 0, [{ slba: 8191, blockCount: 2 }])).toBe(Status.LbaOutOfRange);

@@ -41,7 +41,7 @@ test.each([
   ["Exclusive Access, Registrants Only", ExclusiveAccessRegistrantsOnly, ["rw", "rw", "--"]],
   ["Write Exclusive, All Registrants", WriteExclusiveAllRegistrants, ["rw", "rw", "r-"]],
   ["Exclusive Access, All Registrants", ExclusiveAccessAllRegistrants, ["rw", "rw", "--"]],
-])("%s", (_name, type, rights) => {
+])("T87: %s", (_name, type, rights) => {
   const state = held(type);
   const may = (id: Uint8Array): string =>
     (state.mayRead(id) ? "r" : "-") + (state.mayWrite(id) ? "w" : "-");

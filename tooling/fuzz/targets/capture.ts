@@ -10,6 +10,7 @@ import {
   lineOf,
   pduSections,
 } from "@nvmeof/tools/capture";
+// @boundaries-ignore what no package exports is tried as well
 import {
   block,
   interfaceBlock,
@@ -17,7 +18,9 @@ import {
   pcapFile,
   sectionBlock,
 } from "../../../packages/tools/src/capture/testing/files.ts";
+// @boundaries-ignore what no package exports is tried as well
 import { ethernet, ipv4, ipv6, Wire } from "../../../packages/tools/src/capture/testing/packets.ts";
+// @boundaries-ignore what no package exports is tried as well
 import { Talk } from "../../../packages/tools/src/capture/testing/talk.ts";
 import { joined } from "../bytes.ts";
 import { Broken, type Cuts, type FuzzTarget } from "../fuzz-target.ts";

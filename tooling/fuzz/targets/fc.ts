@@ -24,7 +24,9 @@ import {
 } from "@nvmeof/codec/fc";
 import { MemoryPort, type Region } from "@nvmeof/transport";
 import { VirtualClock } from "@nvmeof/transport/testing";
+// @boundaries-ignore what no package exports is tried as well
 import { fcListener } from "../../../packages/transport/src/fc/stream-listener.ts";
+// @boundaries-ignore what no package exports is tried as well
 import {
   FcBench,
   hostNames,

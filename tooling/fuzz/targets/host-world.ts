@@ -4,7 +4,9 @@
 import { BlockOp, type BlockRequest } from "@nvmeof/bdev";
 import { isNvmeofError } from "@nvmeof/codec";
 import { RawPdus, type ReceivedPdu } from "@nvmeof/transport/testing";
+// @boundaries-ignore what no package exports is tried as well
 import { LyingPort } from "../../scenarios/lying-port.ts";
+// @boundaries-ignore what no package exports is tried as well
 import { BLOCK_BYTES, type Watched, World } from "../../scenarios/world.ts";
 import { Broken, type FuzzTarget } from "../fuzz-target.ts";
 import { joined } from "../bytes.ts";

@@ -3,8 +3,11 @@
 
 import { checkNqn, parseNqn } from "@nvmeof/codec";
 import { scopeOf } from "@nvmeof/core";
+// @boundaries-ignore what no package exports is tried as well
 import { formatAddress, parseAddress, parseListen } from "../../../apps/cli/src/address.ts";
+// @boundaries-ignore what no package exports is tried as well
 import { parseLimit } from "../../../apps/cli/src/limit-options.ts";
+// @boundaries-ignore what no package exports is tried as well
 import { parseDuration, parseSize, parseWhole } from "../../../apps/cli/src/units.ts";
 import { Broken, type FuzzTarget } from "../fuzz-target.ts";
 import type { Random } from "../random.ts";

@@ -4,6 +4,7 @@
 
 import { createHash } from "node:crypto";
 import { viewOf } from "@nvmeof/codec";
+// @boundaries-ignore what no package exports is tried as well
 import {
   infoData,
   metaData,
@@ -11,10 +12,12 @@ import {
   requestOf,
   text32,
 } from "../../../packages/tools/src/testing/nbd-client.ts";
+// @boundaries-ignore what no package exports is tried as well
 import {
   type SessionOutcome,
   runNbdSession,
 } from "../../../packages/tools/src/testing/nbd-session-driver.ts";
+// @boundaries-ignore what no package exports is tried as well
 import {
   NbdCommand,
   NbdOption,

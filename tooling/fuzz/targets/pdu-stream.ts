@@ -3,7 +3,9 @@
 // NVMe/TCP 1.0 §3.6.2 "PDU Definitions". The first byte of an input says how the connection is set up.
 
 import { DataDirection, PduFlag, PduHeader, PduType, Sqe, viewOf } from "@nvmeof/codec";
+// @boundaries-ignore what no package exports is tried as well
 import { type PduParts, RawPdus } from "../../../packages/transport/src/testing/raw-pdu.ts";
+// @boundaries-ignore what no package exports is tried as well
 import {
   ControllerBench,
   HostBench,

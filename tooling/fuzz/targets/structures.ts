@@ -34,6 +34,7 @@ import {
   readNqn,
   viewOf,
 } from "@nvmeof/codec";
+// @boundaries-ignore what no package exports is tried as well
 import { decodeNamespace } from "../../../packages/core/src/namespace-facts.ts";
 import { joined } from "../bytes.ts";
 import { Broken, type FuzzTarget } from "../fuzz-target.ts";

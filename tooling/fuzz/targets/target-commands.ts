@@ -23,7 +23,9 @@ import {
 import { seededRandom } from "@nvmeof/core";
 import type { TargetStatus } from "@nvmeof/target";
 import { RawPdus, RawPeer, type ReceivedPdu, VirtualClock } from "@nvmeof/transport/testing";
+// @boundaries-ignore what no package exports is tried as well
 import { HeldDevice } from "../../../packages/target/src/testing/held-device.ts";
+// @boundaries-ignore what no package exports is tried as well
 import {
   ENABLED,
   World,

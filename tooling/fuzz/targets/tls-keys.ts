@@ -4,6 +4,7 @@
 
 import { isNvmeofError } from "@nvmeof/codec";
 import { TlsKey, TlsPsk, parseTlsIdentity } from "@nvmeof/codec/auth";
+// @boundaries-ignore what no package exports is tried as well
 import { KeyFile } from "../../../apps/cli/src/key-file.ts";
 import { Broken, type FuzzTarget } from "../fuzz-target.ts";
 import type { Random } from "../random.ts";

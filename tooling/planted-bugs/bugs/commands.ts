@@ -130,8 +130,8 @@ export const commandBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: session,
-        find: "    if (!slot.outstanding || slot.detached) return;\n    slot.detached = true;\n",
-        replace: "    if (slot.outstanding) return;\n",
+        find: "    if (slot === undefined || !slot.outstanding || slot.detached) return;\n    slot.detached = true;\n",
+        replace: "    if (slot === undefined || slot.outstanding) return;\n",
       },
     ],
   },

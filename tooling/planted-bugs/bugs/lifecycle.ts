@@ -26,7 +26,7 @@ export const lifecycleBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: controller,
-        find: '    this.#services?.stop();\n    this.#services = undefined;\n    this.#observers.tell({ type: "closing"',
+        find: '    this.#stopServices();\n    this.#observers.tell({ type: "closing"',
         replace: '    this.#observers.tell({ type: "closing"',
       },
     ],
@@ -38,7 +38,7 @@ export const lifecycleBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: controller,
-        find: "    this.#services?.stop();\n    this.#services = undefined;\n    const association = this.#association;",
+        find: "    this.#stopServices();\n    const association = this.#association;",
         replace: "    this.#services = undefined;\n    const association = this.#association;",
       },
     ],

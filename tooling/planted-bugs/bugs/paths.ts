@@ -92,7 +92,7 @@ export const pathBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: "packages/bdev/src/nvme/group.ts",
-        find: "    const changed = differenceTo(device, facts);\n",
+        find: "    const changed = differenceTo(device, facts, identityOf(facts));\n",
         replace: "    const changed = undefined;\n",
       },
     ],

@@ -18,8 +18,8 @@ export const reportBugs: readonly PlantedBug[] = [
       },
       {
         file: "packages/core/src/controller.ts",
-        find: '    this.#services = undefined;\n    this.#observers.tell({ type: "closing"',
-        replace: '    this.#observers.tell({ type: "closing"',
+        find: '    this.#stopServices();\n    this.#observers.tell({ type: "closing"',
+        replace: '    this.#services?.stop();\n    this.#observers.tell({ type: "closing"',
       },
     ],
   },

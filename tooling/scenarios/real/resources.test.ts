@@ -12,7 +12,9 @@ import { Requests, connectOptions } from "./requests.ts";
 function cpuTicks(pid: number): number | undefined {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return undefined;
-  const fields = readFileSync(file, "utf8").replace(/^.*\) /, "").split(" ");
+  const fields = readFileSync(file, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }
 

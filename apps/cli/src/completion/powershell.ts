@@ -10,6 +10,29 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const rows = (pairs: readonly (readonly [string, string])[]): string =>
   pairs.map(([word, text]) => `    , @(${quoted(word)}, ${quoted(text)})`).join("\n");
 
+/** What looks the words up. */
+const completer = String.raw`Register-ArgumentCompleter -Native -CommandName nvmeof -ScriptBlock {
+  param($wordToComplete, $commandAst, $cursorPosition)
+  $words = @($commandAst.CommandElements | ForEach-Object { $_.ToString() })
+  $before = @($words | Select-Object -Skip 1)
+  if ($wordToComplete -ne '' -and $before.Count -gt 0) { $before = @($before | Select-Object -SkipLast 1) }
+  $pairs = @()
+  if ($before.Count -eq 0) { $pairs = $nvmeofFirst }
+  elseif ($before.Count -eq 1 -and $nvmeofVerbs.ContainsKey($before[0])) { $pairs = $nvmeofVerbs[$before[0]] }
+  elseif ($nvmeofChoices.ContainsKey($before[-1])) {
+    $pairs = @($nvmeofChoices[$before[-1]] | ForEach-Object { , @($_, $_) })
+  } else {
+    $command = $before[0]
+    if ($nvmeofVerbs.ContainsKey($command)) { $command = "$command $($before[1])" }
+    if ($nvmeofAliases.ContainsKey($command)) { $command = $nvmeofAliases[$command] }
+    if ($nvmeofOptions.ContainsKey($command)) { $pairs = $nvmeofOptions[$command] }
+  }
+  $pairs | Where-Object { $_[0] -like "$wordToComplete*" } | ForEach-Object {
+    [System.Management.Automation.CompletionResult]::new($_[0], $_[0], 'ParameterValue', $_[1])
+  }
+}
+`;
+
 /** The script. */
 export function powershellCompletion(
   commands: readonly CommandFacts[],
@@ -54,25 +77,5 @@ $nvmeofChoices = @{
 ${[...choices].map(([flag, words]) => `  ${quoted(flag)} = @(${words})`).join("\n")}
 }
 
-Register-ArgumentCompleter -Native -CommandName nvmeof -ScriptBlock {
-  param($wordToComplete, $commandAst, $cursorPosition)
-  $words = @($commandAst.CommandElements | ForEach-Object { $_.ToString() })
-  $before = @($words | Select-Object -Skip 1)
-  if ($wordToComplete -ne '' -and $before.Count -gt 0) { $before = @($before | Select-Object -SkipLast 1) }
-  $pairs = @()
-  if ($before.Count -eq 0) { $pairs = $nvmeofFirst }
-  elseif ($before.Count -eq 1 -and $nvmeofVerbs.ContainsKey($before[0])) { $pairs = $nvmeofVerbs[$before[0]] }
-  elseif ($nvmeofChoices.ContainsKey($before[-1])) {
-    $pairs = @($nvmeofChoices[$before[-1]] | ForEach-Object { , @($_, $_) })
-  } else {
-    $command = $before[0]
-    if ($nvmeofVerbs.ContainsKey($command)) { $command = "$command $($before[1])" }
-    if ($nvmeofAliases.ContainsKey($command)) { $command = $nvmeofAliases[$command] }
-    if ($nvmeofOptions.ContainsKey($command)) { $pairs = $nvmeofOptions[$command] }
-  }
-  $pairs | Where-Object { $_[0] -like "$wordToComplete*" } | ForEach-Object {
-    [System.Management.Automation.CompletionResult]::new($_[0], $_[0], 'ParameterValue', $_[1])
-  }
-}
-`;
+${completer}`;
 }

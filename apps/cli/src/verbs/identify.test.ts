@@ -8,7 +8,7 @@ import {
 } from "@nvmeof/codec/management";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identifyRows } from "../identify/rows.ts";
-import { deviceProvider } from "../manage-options.ts";
+import { deviceProvider } from "../device-provider.ts";
 import { styleFor } from "../style.ts";
 import { Kept, failure, nvmeof, nvmeofJson } from "../testing/run.ts";
 import { type TestTarget, testTarget } from "../testing/target.ts";

@@ -1,7 +1,7 @@
 // `ns …`, format, sanitize, device-self-test and the resets: against a target that allows them, over TCP.
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { deviceProvider } from "../manage-options.ts";
+import { deviceProvider } from "../device-provider.ts";
 import { failure, nvmeof, nvmeofJson } from "../testing/run.ts";
 import { type TestTarget, testTarget } from "../testing/target.ts";
 
@@ -52,9 +52,9 @@ describe("namespaces", () => {
       namespaces: [{ nsid: 1 }, { nsid: 2, blockBytes: 4096, blockCount: "256" }],
     });
     await fill(1, 7);
-    expect(
-      (await nvmeof(["cp", target.namespace(1), target.namespace(2), "--yes"])).exitCode,
-    ).toBe(0);
+    expect((await nvmeof(["cp", target.namespace(1), target.namespace(2), "--yes"])).exitCode).toBe(
+      0,
+    );
     expect(await firstBlock(2)).toBe(7);
   });
 

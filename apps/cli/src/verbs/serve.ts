@@ -19,7 +19,7 @@ import type { Context, Report, Verb } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { limitsOf } from "../limit-options.ts";
-import { deviceProvider } from "../manage-options.ts";
+import { deviceProvider } from "../device-provider.ts";
 import { PeerNotes } from "../peer-notes.ts";
 import type { ListenAddress, ServeOptions } from "../serve-options.ts";
 import type { Style } from "../style.ts";
@@ -222,11 +222,11 @@ function eventText(event: TargetEvent): string {
       return `${event.hostNqn}: ${event.message}`;
     case "connect-refused":
     case "connection-ended":
-    case "limit-met": {
-      const { limit, message } = event;
-      return limit === undefined || message === "" ? message : `${message} (${limit})`;
-    }
+    case "limit-met":
+      break;
   }
+  const { limit, message } = event;
+  return limit === undefined || message === "" ? message : `${message} (${limit})`;
 }
 
 /** Tells of hosts, as much as they may make us say. Returns how to end that. */

@@ -1,8 +1,9 @@
 // Why a host could not authenticate: what it is called, whether to try again, and what to do about it.
 // Read first: Base 2.0 §8.13.4 "AUTH_Failure1 Message"; host-exchange.ts for who raises which.
 
-import { type ErrorDetails, NvmeofError } from "@nvmeof/codec";
+import { type ErrorDetails, NvmeofError, Status, codeOf } from "@nvmeof/codec";
 import { AuthExplanation } from "@nvmeof/codec/auth";
+import { NvmeStatusError } from "../errors.ts";
 
 /** How authentication failed. */
 export type AuthFailureKind =
@@ -125,3 +126,7 @@ export function failureKindOf(explanation: number): AuthFailureKind {
       return "refused";
   }
 }
+
+/** Whether a command was not carried out because the host has to prove, for the first time or anew, who it is. */
+export const wantsProof = (error: NvmeofError | undefined): error is NvmeStatusError =>
+  error instanceof NvmeStatusError && codeOf(error.status) === Status.AuthRequired;

@@ -250,8 +250,6 @@ test("L9: data that comes after the response is not taken, and touches nobody's 
   expect(io!.completions.map(([cid, status]) => [cid, status])).toEqual([[0, 0]]);
   buffer.fill(0);
   bench.fateOf = () => "pass";
-  const link = bench.fabric.link;
-  expect(link).toBeDefined();
   for (const each of late) each.deliver();
   bench.clock.settle();
   expect(buffer.every((byte) => byte === 0)).toBe(true);
