@@ -25,6 +25,7 @@ export { type KeptSeed, keptSeeds } from "./kept-seeds.ts";
 export { planOf } from "./plan-of.ts";
 export { SimRandom } from "./random.ts";
 export { type RunOptions, run } from "./run.ts";
+export type { SecretsOptions } from "./secrets.ts";
 export {
   type Fails,
   type PlanSize,

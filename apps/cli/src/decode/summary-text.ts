@@ -14,6 +14,7 @@ import {
 import type { Style } from "../style.ts";
 import { type Column, table } from "../table.ts";
 import { formatBytes, formatMs } from "../units.ts";
+import { many } from "./many.ts";
 
 const us = (value: number | undefined): string =>
   value === undefined ? "-" : formatMs(value / 1000);
@@ -46,9 +47,9 @@ function connectionText({ connection, opcodes }: ConnectionFigures, style: Style
     style.bold(
       `Connection ${number}, ${queueText}: ${endpointText(host)} to ${endpointText(controller)}${names}`,
     ),
-    `  ${counts.pdus} PDUs, ${counts.commands} commands, ${counts.answered} answered, ` +
-      `${counts.errors} errors, ${counts.open} open, ${counts.violations} violations, ` +
-      `${counts.warnings} warnings`,
+    `  ${many(counts.pdus, "PDU")}, ${many(counts.commands, "command")}, ${counts.answered} answered, ` +
+      `${many(counts.errors, "error")}, ${counts.open} open, ` +
+      `${many(counts.violations, "violation")}, ${many(counts.warnings, "warning")}`,
     `  ${formatBytes(counts.dataToController)} to the controller, ${formatBytes(counts.dataToHost)} to the host, ` +
       `digests: ${digests.join(" and ") || "none"}${tcpText(connection)}`,
   ];
@@ -60,14 +61,14 @@ function tcpText({ tcp, counts }: Connection): string {
   const sum = (of: "retransmissions" | "outOfOrder" | "missingBytes"): number =>
     tcp.toController[of] + tcp.toHost[of];
   const parts = [
-    [sum("retransmissions"), "retransmissions"],
-    [sum("outOfOrder"), "segments out of order"],
-    [sum("missingBytes"), "bytes not captured"],
-    [counts.gaps, "gaps"],
+    [sum("retransmissions"), "retransmission", ""],
+    [sum("outOfOrder"), "segment", " out of order"],
+    [sum("missingBytes"), "byte", " not captured"],
+    [counts.gaps, "gap", ""],
   ] as const;
   return parts
     .filter(([count]) => count > 0)
-    .map(([count, what]) => `, ${count} ${what}`)
+    .map(([count, noun, more]) => `, ${many(count, noun)}${more}`)
     .join("");
 }
 
@@ -75,7 +76,7 @@ function tcpText({ tcp, counts }: Connection): string {
 export function summaryText(summary: CaptureSummary, style: Style): string {
   const { connections, moreConnections, opcodes, rules: broken } = summary;
   const parts = connections.map((each) => connectionText(each, style));
-  if (moreConnections > 0) parts.push(`… and ${moreConnections} connections more\n`);
+  if (moreConnections > 0) parts.push(`… and ${many(moreConnections, "connection")} more\n`);
   if (connections.length > 1 && opcodes.length > 0) {
     parts.push(`${style.bold("All connections")}\n${table(opcodeColumns, opcodes, style)}`);
   }

@@ -6,7 +6,6 @@ import {
   type CaptureSummary,
   NVME_TCP_PORTS,
   type PduEvent,
-  type Skipped,
   Summary,
 } from "@nvmeof/tools/capture";
 import { latencyHistogram } from "@nvmeof/tools/node";
@@ -14,6 +13,7 @@ import type { Context, Report, Verb } from "../context.ts";
 import { type FilterOptions, filterOf } from "../decode/filter.ts";
 import type { FindingKind } from "../decode/findings.ts";
 import { type CaptureInput, openCapture } from "../decode/input.ts";
+import { many } from "../decode/many.ts";
 import { printerOf } from "../decode/printer.ts";
 import { summaryObject, summaryText } from "../decode/summary-text.ts";
 import { eventEnvelope, jsonText } from "../envelope.ts";
@@ -132,7 +132,7 @@ class Reading {
     const at = begins === undefined ? null : new Date(begins.seconds * 1000).toISOString();
     const data = { frames, begins: at, durationMs, ...summaryObject(summary) };
     if (this.#options.summary === true) {
-      const heading = `${frames} frames in ${formatMs(durationMs)}`;
+      const heading = `${many(frames, "frame")} in ${formatMs(durationMs)}`;
       return { data, text: (style: Style) => `${heading}\n\n${summaryText(summary, style)}` };
     }
     if (format === "json")
@@ -140,8 +140,9 @@ class Reading {
     const { pdus, commands, errors, open, violations, warnings } = summary;
     if (frames === 0) return undefined;
     notes.say(
-      `${frames} frames, ${this.#connections} connections, ${pdus} PDUs, ${commands} commands answered, ` +
-        `${errors} errors, ${open} open, ${violations} violations, ${warnings} warnings`,
+      `${many(frames, "frame")}, ${many(this.#connections, "connection")}, ${many(pdus, "PDU")}, ` +
+        `${many(commands, "command")} answered, ${many(errors, "error")}, ${open} open, ` +
+        `${many(violations, "violation")}, ${many(warnings, "warning")}`,
     );
     return undefined;
   }
@@ -164,14 +165,19 @@ class Reading {
 
   #tellSkipped(): void {
     const { skippedFrames, skippedBlocks, otherConnections, frames } = this.#decoder.facts;
-    const tell = ({ why, count, first }: Skipped, unit: string, at: string): void =>
-      this.#context.warn(`${count} ${unit} ${why}, the first ${at} ${first}`);
-    for (const skipped of skippedFrames) if (!skipped.isUsual) tell(skipped, "frames", "in frame");
-    for (const skipped of skippedBlocks) tell(skipped, "blocks skipped:", "at byte");
+    const tell = (what: string, at: string): void => this.#context.warn(`${what}, the first ${at}`);
+    for (const { why, count, first, isUsual } of skippedFrames) {
+      if (!isUsual) tell(`${many(count, "frame")} ${why}`, `in frame ${first}`);
+    }
+    for (const { why, count, first } of skippedBlocks) {
+      tell(`${many(count, "block")} skipped: ${why}`, `at byte ${first}`);
+    }
     if (this.#connections > 0 || frames === 0) return;
     const others =
-      otherConnections === 0 ? "" : `, and ${otherConnections} TCP connections of others`;
-    this.#context.warn(`no NVMe/TCP in ${frames} frames${others}; --port names other ports`);
+      otherConnections === 0 ? "" : `, and ${many(otherConnections, "other TCP connection")}`;
+    this.#context.warn(
+      `no NVMe/TCP in ${many(frames, "frame")}${others}; --port names other ports`,
+    );
   }
 
   #hold(text: string): void {

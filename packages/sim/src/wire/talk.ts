@@ -5,6 +5,7 @@ import { crc32c } from "@nvmeof/codec";
 import type { Direction } from "../network/fault.ts";
 import type { SimConnection } from "../network/link.ts";
 import { WireChecker } from "./checker.ts";
+import type { ProofWays } from "./proof.ts";
 
 const connection: SimConnection = { number: 0, host: "h", port: "p", name: "h>p#0" };
 
@@ -21,10 +22,14 @@ export interface Twist {
 
 export class Talk {
   readonly complaints: string[] = [];
-  readonly checker = new WireChecker((invariant) => void this.complaints.push(invariant));
+  readonly checker: WireChecker;
   headerDigest = false;
   dataDigest = false;
   alignment = 4;
+
+  constructor(ways?: ProofWays) {
+    this.checker = new WireChecker((invariant) => void this.complaints.push(invariant), ways);
+  }
 
   /** Sends bytes, and delivers them if the network is to. */
   send(direction: Direction, bytes: Uint8Array, network: "delivers" | "holds" = "delivers"): void {
@@ -48,14 +53,14 @@ export class Talk {
   }
 
   /** Initialisation and a Connect for a queue of `entries` entries. */
-  connect(entries = 8, flowControl = true, answer = flowControl ? 1 : 0xffff): this {
+  connect(entries = 8, flowControl = true, answer = flowControl ? 1 : 0xffff, result = 0): this {
     this.initialize();
     const connect = this.command(0, { opcode: 0x7f, data: 1024, inCapsule: true });
     connect[8 + 4] = 1;
     connect[8 + 44] = entries - 1;
     connect[8 + 46] = flowControl ? 0 : 4;
     this.send("toController", this.redigested(connect));
-    this.send("toHost", this.response(0, { head: answer }));
+    this.send("toHost", this.response(0, { head: answer, result }));
     return this;
   }
 
@@ -95,13 +100,24 @@ export class Talk {
     return this.#pdu(4, header, new Uint8Array(sent).fill(0xee), 0, twist);
   }
 
+  /** Authentication Send (5) or Receive (6) of 16 bytes; `opening`: what those in the capsule begin with. */
+  authentication(cid: number, fctype: number, opening?: readonly number[]): Uint8Array {
+    const header = new Uint8Array(64);
+    header.set([0x7f, 0x40, cid, 0, fctype]);
+    header[32] = 16;
+    header[39] = opening === undefined ? 0x5a : 0x01;
+    const data = opening && Uint8Array.from({ length: 16 }, (_, at) => opening[at] ?? 0);
+    return this.#pdu(4, header, data, 0, {});
+  }
+
   response(
     cid: number,
-    of: { head?: number; status?: number } = {},
+    of: { head?: number; status?: number; result?: number } = {},
     twist: Twist = {},
   ): Uint8Array {
     const header = new Uint8Array(16);
     const view = new DataView(header.buffer);
+    view.setUint32(0, of.result ?? 0, true);
     view.setUint16(8, of.head ?? 0xffff, true);
     view.setUint16(12, cid, true);
     view.setUint16(14, (of.status ?? 0) << 1, true);
@@ -120,9 +136,10 @@ export class Talk {
     bytes: number,
     flags = 4,
     twist: Twist = {},
+    opening: readonly number[] = [],
   ): Uint8Array {
     const header = fields(cid, ttag ?? 0, offset, bytes);
-    const content = Uint8Array.from({ length: bytes }, (_, at) => at + offset);
+    const content = Uint8Array.from({ length: bytes }, (_, at) => opening[at] ?? at + offset);
     return this.#pdu(ttag === undefined ? 7 : 6, header, content, flags, twist);
   }
 

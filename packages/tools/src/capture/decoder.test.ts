@@ -80,6 +80,52 @@ describe("P5: holes", () => {
     expect(types(result)).not.toContain("open");
   });
 
+  test("while no PDU of one end can be told, nothing is sure of the other", () => {
+    const big = joined([data(1, 8192), answer(1), answer(2)]);
+    const wire = queue()
+      .send("host", read(1, 8192))
+      .send("controller", big.subarray(0, 1000), "no")
+      .send("controller", big.subarray(1000, 2000))
+      .send("host", flush(2))
+      .send("controller", big.subarray(2000), "no")
+      .send("host", flush(2))
+      .send("controller", answer(2));
+    const result = toldOf(wire);
+    expect(result.verdicts).toEqual([]);
+    expect(types(result)).not.toContain("open");
+  });
+
+  test.each(["host", "controller"] as const)(
+    "the first SYN that is missing is that of the %s",
+    (end) => {
+      const { frames } = queue().send("host", flush(1)).send("controller", answer(1));
+      frames.splice(end === "host" ? 0 : 1, 1);
+      const result = told(pcapFile(frames.map((frame) => ({ bytes: frame }))));
+      expect(result.verdicts).toEqual([]);
+      expect(names(result)).toEqual(["type 0", "type 1", "Connect", "Connect", "Flush", "Flush"]);
+    },
+  );
+
+  test("what kept a controller alive may have been missed", () => {
+    const keepAlive = (cid: number): Uint8Array => talk.command(cid, { opcode: 0x18, nsid: 0 });
+    const rulesWhere = (captured: "yes" | "no"): string[] => {
+      const { frames } = new Wire()
+        .send("host", pdus.icReq())
+        .send("controller", pdus.icResp())
+        .send("host", talk.connectCapsule({ qid: 0, keepAliveTimeoutMs: 1_500 }))
+        .send("controller", accepted)
+        .send("host", keepAlive(1), captured)
+        .send("controller", answer(1), captured)
+        .send("host", keepAlive(2))
+        .send("controller", answer(2));
+      const late = frames.length - 2;
+      const timed = frames.map((frame, at) => ({ bytes: frame, seconds: at < late ? 1 : 3 }));
+      return told(pcapFile(timed)).verdicts.map(({ rule }) => rule);
+    };
+    expect(rulesWhere("yes")).toEqual(["keep-alive-gap"]);
+    expect(rulesWhere("no")).toEqual([]);
+  });
+
   test("a hole in the middle of data costs its digest, and nothing else", () => {
     const digested = new RawPdus({ dataDigest: true });
     const pdu = digested.c2hData({ cccid: 1 }, { data: bytes(4096) });
@@ -318,6 +364,20 @@ describe("P5: whatever frames a capture of good hosts and targets lacks, it hold
     await world.close();
     return framesOf(world.recording.bytes);
   }
+
+  test.each([60, 80, 100, 150, 200, 600])("frames cut to %i bytes", async (captured) => {
+    const frames = framesOf(await worldCapture(worldShapes[0]!));
+    const cut = frames.map((frame) => ({
+      ...frame,
+      captured: Math.min(captured, frame.bytes.length),
+    }));
+    const { verdicts, pdus: seen } = told(pcapFile(cut));
+    expect(verdicts.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([]);
+    // What is not there is not shown as if it were.
+    const connects = seen.filter(({ command, answers }) => command?.name === "Connect" && !answers);
+    for (const { data: shown } of connects) expect(shown).toBeUndefined();
+    expect(connects.length).toBeGreaterThan(captured < 150 ? -1 : 1);
+  });
 
   test.each(worldShapes.map((shape) => [shape.name, shape] as const))(
     "%s",
