@@ -35,6 +35,8 @@ const ourHost: Pair = { server: responder, client: "host-client" };
 /** The raw responder that our target is compared with is JavaScript, as it is. */
 const rawTarget: Pair = { server: "bare/responder", client: "bare/client.c" };
 const ourTarget: Pair = { server: "target-server", client: "bare/client.c" };
+/** Blocks that stay in the cache: the bare responder has but one, and it is the target that is measured. */
+const CACHED_BLOCKS = 256;
 
 const load = (op: "read" | "write", kib: number, depth: number): Load => ({
   op,
@@ -79,8 +81,15 @@ const digests = (plain: Load, goals: Goals, measure: Measure = "iops"): Row => (
   baseLoad: plain,
 });
 
-const target = (load: Load, goals: Goals, measure: Measure = "iops"): Row =>
-  row("target-", "target: ", load, [ourTarget, rawTarget], measure, goals);
+const target = (load: Load, goals: Goals, measure: Measure = "iops"): Row => {
+  const ours = { ...ourTarget, serverArguments: [JSON.stringify({ blocks: CACHED_BLOCKS })] };
+  const cached = { ...load, blocks: CACHED_BLOCKS };
+  return row("target-", "target: ", cached, [ours, rawTarget], measure, goals);
+};
+
+/** The same with 64 MiB of blocks, which come from memory, each for itself. */
+const targetOfMemory = (load: Load): Row =>
+  row("memory-", "target, blocks not in the cache: ", load, [ourTarget, rawTarget], "iops", []);
 
 const both = (load: Load, goals: Goals, measure: Measure = "iops"): Row =>
   row(
@@ -158,6 +167,8 @@ export const rows: readonly Row[] = [
   target(load("read", 128, 32), [], "bytes"),
   target(load("write", 128, 32), [], "bytes"),
   target(load("read", 4, 1), [], "latency"),
+  targetOfMemory(load("read", 4, 128)),
+  targetOfMemory(load("write", 4, 128)),
   promises(load("read", 4, 128), [0.9, 0.95]),
   promises(load("read", 4, 32), []),
   namespaceOpened(load("read", 4, 128)),

@@ -14,7 +14,10 @@ export interface Pair {
 
 /** What a load is. */
 export type Load = Pick<LoadOptions, "op" | "bytes" | "depth"> &
-  Partial<Pick<LoadOptions, "digests" | "api" | "queues" | "namespaces">>;
+  Partial<Pick<LoadOptions, "digests" | "api" | "queues" | "namespaces">> & {
+    /** Blocks that are read and written, a power of two, where the client in C is told so. */
+    readonly blocks?: number;
+  };
 
 /** Flags of Node for one of the programs, which must then be JavaScript. */
 export interface Flags {

@@ -10,12 +10,14 @@ const FILL_BLOCKS = 256;
 
 /** What a target here may be told. */
 interface ServerOptions {
+  readonly blocks?: number;
   readonly namespaces?: number;
   readonly ioQueues?: number;
   readonly controllers?: number;
 }
 
 const {
+  blocks = BLOCK_COUNT,
   namespaces = 1,
   ioQueues = 128,
   controllers = 512,
@@ -26,12 +28,12 @@ const devices = Array.from({ length: namespaces }, (_, i) =>
     name: `ram${i}`,
     clock: systemClock,
     blockBytes: BLOCK_BYTES,
-    blockCount: BLOCK_COUNT,
+    blockCount: blocks,
   }),
 );
 const channel = devices[0]!.openChannel();
 const data = patternOf(FILL_BLOCKS * BLOCK_BYTES);
-for (let lba = 0; lba < BLOCK_COUNT; lba += FILL_BLOCKS) {
+for (let lba = 0; lba < blocks; lba += FILL_BLOCKS) {
   await new Promise<void>((resolve, reject) => {
     const request = { op: BlockOp.Write, lba, blockCount: FILL_BLOCKS, data };
     channel.submit(request, (error) => (error === undefined ? resolve() : reject(error)));

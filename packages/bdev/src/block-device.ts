@@ -102,6 +102,8 @@ export interface BlockDevice {
    * device: an extent of at most `blockCount` blocks. Undefined for devices that do not know.
    */
   readonly extentAt?: ((lba: number, blockCount: number) => BlockExtent) | undefined;
+  /** Its blocks, where they are in this process's memory: a way past channels, requests and copies. */
+  readonly atHand?: BlocksAtHand | undefined;
   /**
    * A channel of its own for each user that submits. Many may be open. When the device is closed, a
    * channel that refuses everything: there is one way to learn of it.
@@ -114,6 +116,22 @@ export interface BlockDevice {
   observe(observer: (event: BlockDeviceEvent) => void): () => void;
   /** Removes the device: "removed" is told, what is in flight settles, then it resolves. */
   close(): Promise<void>;
+}
+
+/**
+ * Blocks that need no waiting. What goes this way is counted by nobody, checked for its range only,
+ * and done when the call returns.
+ */
+export interface BlocksAtHand {
+  /** Whether blocks `lba` to `lba + blockCount - 1` can be read now; others take a request. */
+  has(lba: number, blockCount: number): boolean;
+  /** Copies blocks that are at hand to `into`, from its byte `at` on. */
+  read(lba: number, blockCount: number, into: Uint8Array, at: number): void;
+  /**
+   * The other way. False where that takes a request, which finds out why: out of range, closed,
+   * read-only, or no memory left; of the last a part may be done.
+   */
+  write(lba: number, blockCount: number, from: Uint8Array, at: number): boolean;
 }
 
 /** A user's way to a device: no state is shared with other channels but the blocks. */

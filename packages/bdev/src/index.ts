@@ -5,6 +5,7 @@ export {
   type BlockDevice,
   type BlockDeviceEvent,
   type BlockExtent,
+  type BlocksAtHand,
   type BlockFeatures,
   type BlockIdentity,
   type BlockLimits,

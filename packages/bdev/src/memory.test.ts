@@ -35,6 +35,34 @@ function setup(options: Partial<MemoryDeviceOptions> = {}) {
   return { clock, device, channel, settled, submit, run };
 }
 
+describe("blocks at hand", () => {
+  test("are those of requests, in any part of a buffer", () => {
+    const { device, run } = setup();
+    const { atHand } = device;
+    run(BlockOp.Write, 7, 1, 0x11);
+    const bytes = new Uint8Array(1536).fill(0xee);
+    expect(atHand?.has(7, 1)).toBe(true);
+    atHand?.read(7, 1, bytes, 512);
+    expect([bytes[511], bytes[512], bytes[1023], bytes[1024]]).toEqual([0xee, 0x11, 0x11, 0xee]);
+    expect(atHand?.write(9, 1, bytes, 512)).toBe(true);
+    expect(run(BlockOp.Read, 9, 1).data).toEqual(new Uint8Array(512).fill(0x11));
+  });
+
+  test("are none where a request would be refused", () => {
+    const { device } = setup({ readOnly: true });
+    const { atHand } = device;
+    expect(atHand?.has(4095, 1)).toBe(true);
+    expect(atHand?.has(4095, 2)).toBe(false);
+    expect(atHand?.write(0, 1, new Uint8Array(512), 0)).toBe(false);
+    void device.close();
+    expect(atHand?.has(0, 1)).toBe(false);
+  });
+
+  test("are none of a device that takes its time", () => {
+    expect(setup({ latencyMs: 1 }).device.atHand).toBeUndefined();
+  });
+});
+
 describe("size", () => {
   test.each([
     ["blockBytes", { blockBytes: 511 }],

@@ -11,6 +11,7 @@ import {
   BlockOp,
   type BlockRequest,
   type BlockSettle,
+  type BlocksAtHand,
 } from "./block-device.ts";
 import type { LocalChannel } from "./channel.ts";
 import { BlockError } from "./errors.ts";
@@ -52,7 +53,6 @@ export interface MemoryDevice extends BlockDevice {
   close(reason?: string): Promise<void>;
 }
 
-const TRANSFER_BYTES_MAX = 16 * 1024 * 1024;
 const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
 /** Makes a block device in memory, all zeroes. Raises `RangeError` for a size it cannot have. */
@@ -63,16 +63,11 @@ export function memoryDevice(options: MemoryDeviceOptions): MemoryDevice {
 class SparseMemoryDevice extends LocalDevice implements MemoryDevice {
   readonly #bytes: SparseBytes;
   readonly #latencyMs: number;
+  readonly atHand: BlocksAtHand | undefined;
 
   constructor(options: MemoryDeviceOptions) {
     super({
       ...options,
-      limits: {
-        transferBlocksMax: TRANSFER_BYTES_MAX / options.blockBytes,
-        boundaryBlocks: 0,
-        inflightMax: 1024,
-        ...options.limits,
-      },
       features: {
         readOnly: options.readOnly ?? false,
         volatileCache: options.volatileCache ?? false,
@@ -84,6 +79,7 @@ class SparseMemoryDevice extends LocalDevice implements MemoryDevice {
     });
     this.#bytes = new SparseBytes(options.memoryBytesMax ?? MEMORY_BYTES_MAX);
     this.#latencyMs = options.latencyMs ?? 0;
+    this.atHand = this.#latencyMs === 0 ? this.#ownBlocks() : undefined;
   }
 
   get allocatedBytes(): number {
@@ -104,6 +100,22 @@ class SparseMemoryDevice extends LocalDevice implements MemoryDevice {
     const { end, isAllocated } = this.#bytes.extentAt(start, start + blockCount * blockBytes);
     return { blockCount: (end - start) / blockBytes, isAllocated };
   };
+
+  #ownBlocks(): BlocksAtHand {
+    const bytes = this.#bytes;
+    const { blockBytes, features } = this;
+    const has = (lba: number, blockCount: number): boolean =>
+      this.closed === undefined && lba >= 0 && lba + blockCount <= this.blockCount;
+    return {
+      has,
+      read: (lba, blockCount, into, at) =>
+        bytes.read(lba * blockBytes, into, at, at + blockCount * blockBytes),
+      write: (lba, blockCount, from, at) =>
+        !features.readOnly &&
+        has(lba, blockCount) &&
+        bytes.write(lba * blockBytes, from, at, at + blockCount * blockBytes),
+    };
+  }
 
   execute(channel: LocalChannel, request: BlockRequest, settle: BlockSettle): void {
     const error = this.#perform(request);

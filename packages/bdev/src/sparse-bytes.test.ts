@@ -21,6 +21,15 @@ test("bytes are zero until written, and take no room", () => {
   expect(bytes.allocatedBytes).toBe(0);
 });
 
+test("a part of a buffer is read and written where it lies in it, and nothing beside it", () => {
+  const bytes = new SparseBytes(plenty);
+  const offset = CHUNK_BYTES - 3;
+  expect(bytes.write(offset, Uint8Array.of(9, 1, 2, 3, 4, 5, 6, 9), 1, 7)).toBe(true);
+  const into = filled(10, 7);
+  bytes.read(offset, into, 2, 8);
+  expect([...into]).toEqual([7, 7, 1, 2, 3, 4, 5, 6, 7, 7]);
+});
+
 test("what is written takes whole chunks, wherever it lies", () => {
   const bytes = new SparseBytes(plenty);
   const places = [0, CHUNK_BYTES * 1024 - 4, CHUNK_BYTES * 1024 ** 2 - 4, 2 ** 52 + 17];

@@ -28,17 +28,18 @@ export class SparseBytes {
     return this.#chunks * CHUNK_BYTES;
   }
 
-  /** Copies the bytes from `offset` on into `into`, as many as it holds. */
-  read(offset: number, into: Uint8Array): void {
-    for (let done = 0; done < into.length;) {
-      const index = Math.floor((offset + done) / CHUNK_BYTES);
+  /** Copies bytes from `offset` on to `into`, to its bytes `start` to `end`; default: all of them. */
+  read(offset: number, into: Uint8Array, start = 0, end = into.length): void {
+    for (let to = start, from = offset; to < end;) {
+      const index = Math.floor(from / CHUNK_BYTES);
       // No remainder: of a number beyond 32 bits that is a call out of compiled code.
-      const at = offset + done - index * CHUNK_BYTES;
-      const count = Math.min(into.length - done, CHUNK_BYTES - at);
+      const at = from - index * CHUNK_BYTES;
+      const count = Math.min(end - to, CHUNK_BYTES - at);
       const chunk = this.#find(index);
-      if (chunk === undefined) into.fill(0, done, done + count);
-      else into.set(count === CHUNK_BYTES ? chunk : chunk.subarray(at, at + count), done);
-      done += count;
+      if (chunk === undefined) into.fill(0, to, to + count);
+      else into.set(count === CHUNK_BYTES ? chunk : chunk.subarray(at, at + count), to);
+      to += count;
+      from += count;
     }
   }
 
@@ -57,16 +58,20 @@ export class SparseBytes {
     return { end: Math.min(end, index * CHUNK_BYTES), isAllocated };
   }
 
-  /** Writes `from` at `offset`. False when memory ran out: then a part of it may be written. */
-  write(offset: number, from: Uint8Array): boolean {
-    for (let done = 0; done < from.length;) {
-      const index = Math.floor((offset + done) / CHUNK_BYTES);
-      const at = offset + done - index * CHUNK_BYTES;
-      const count = Math.min(from.length - done, CHUNK_BYTES - at);
+  /**
+   * Writes bytes `start` to `end` of `from` at `offset`; default: all of them. False when memory ran
+   * out: then a part of it may be written.
+   */
+  write(offset: number, from: Uint8Array, start = 0, end = from.length): boolean {
+    for (let done = start, to = offset; done < end;) {
+      const index = Math.floor(to / CHUNK_BYTES);
+      const at = to - index * CHUNK_BYTES;
+      const count = Math.min(end - done, CHUNK_BYTES - at);
       const chunk = this.#findOrAdd(index);
       if (chunk === undefined) return false;
       chunk.set(count === from.length ? from : from.subarray(done, done + count), at);
       done += count;
+      to += count;
     }
     return true;
   }

@@ -3,6 +3,7 @@
 
 import { BlockOp, type BlockRequest, type BlockSettle } from "@nvmeof/bdev";
 import { DsmCommand, DsmRange, NvmOpcode, RwCommand, Status, viewOf } from "@nvmeof/codec";
+import type { DataSource } from "@nvmeof/transport";
 import type { Loan } from "./buffer-pool.ts";
 import type { CopyPlan } from "./copy-plan.ts";
 import { final } from "./errors.ts";
@@ -46,7 +47,7 @@ const ZEROES = new Uint8Array(64 * 1024);
 const RANGES_MAX = 256;
 
 /** A slot. Made once for a queue, with its one callback; nothing is made per command. */
-export class IoCommand {
+export class IoCommand implements DataSource {
   readonly tag: number;
   readonly settle: BlockSettle;
   readonly request: BlockRequest = {
@@ -65,8 +66,6 @@ export class IoCommand {
   /** The data, or where it will be; `ranges` of Dataset Management likewise. */
   data: Uint8Array | undefined;
   loan: Loan | undefined;
-  /** In-capsule data as it was last cut, to be cut no more for another of the same length. */
-  capsule: Uint8Array | undefined;
   fua = false;
   /** Opcode of a command of io-rare.ts; 0 for all others. */
   rare = 0;
@@ -124,6 +123,24 @@ export class IoCommand {
       default:
         return isRare(opcode) ? this.#rare(sqe, opcode, transferBytes) : invalidOpcode;
     }
+  }
+
+  /** Whether it reads blocks that are at hand: then {@link fill} is all there is to do. */
+  get readsAtHand(): boolean {
+    if (this.op !== BlockOp.Read || this.rare !== 0) return false;
+    const { atHand } = this.seat!;
+    return atHand !== undefined && atHand.has(this.#lba, this.#blockCount);
+  }
+
+  fill(into: Uint8Array, at: number): void {
+    this.seat!.atHand!.read(this.#lba, this.#blockCount, into, at);
+  }
+
+  /** Writes the blocks of a Write from byte `at` of `from`. Returns false where its device has to. */
+  writeAtHand(from: Uint8Array, at: number): boolean {
+    if (this.op !== BlockOp.Write || this.rare !== 0 || this.plan !== undefined) return false;
+    const { atHand } = this.seat!;
+    return atHand !== undefined && atHand.write(this.#lba, this.#blockCount, from, at);
   }
 
   /** Its data has arrived. Returns as {@link prepare} does. */

@@ -1,6 +1,12 @@
 // I/O over a whole target in memory: what is written is read, and what must not be is refused.
 // Ids in brackets are rows of the table of bad input.
-import { type MemoryDevice, type MemoryDeviceOptions, BlockOp, memoryDevice } from "@nvmeof/bdev";
+import {
+  type BlockDevice,
+  type MemoryDevice,
+  type MemoryDeviceOptions,
+  BlockOp,
+  memoryDevice,
+} from "@nvmeof/bdev";
 import {
   AdminOpcode,
   AnaState,
@@ -80,6 +86,34 @@ test.each([1, 8, 16, 17, 256, 2048])("%d blocks are written and read back", (blo
   expect(io.run(readSqe(5, blocks), read)).toMatchObject({ code: 0 });
   expect(same(read, written)).toBe(true);
   expect(world.target.status).toMatchObject({ backendRequests: 0, buffers: 0, bufferBytes: 0 });
+});
+
+test("blocks at hand are read and written without a request, what is large with one", () => {
+  const clock = new VirtualClock();
+  const memory = memoryDevice({ name: "m", clock, blockBytes: 512, blockCount: 64 });
+  const { name, blockBytes, blockCount, limits, features, identity, atHand } = memory;
+  const ops: BlockOp[] = [];
+  const device: BlockDevice = {
+    ...{ name, blockBytes, blockCount, limits, features, identity, atHand },
+    observe: (observer) => memory.observe(observer),
+    close: () => memory.close(),
+    openChannel: () => {
+      const channel = memory.openChannel();
+      const submit: typeof channel.submit = (request, settle) => {
+        ops.push(request.op);
+        channel.submit(request, settle);
+      };
+      return { submit, inflight: 0, close: () => channel.close() };
+    },
+  };
+  const io = new World(clock, { namespaces: [{ device }] }).connect().openIo();
+  const read = new Uint8Array(4096);
+  expect(io.run(writeSqe(5, 8), pattern(4096)).code).toBe(0);
+  expect(io.run(readSqe(5, 8), read).code).toBe(0);
+  expect(same(read, pattern(4096))).toBe(true);
+  expect(ops).toEqual([]);
+  expect(io.run(readSqe(0, 32), new Uint8Array(32 * 512)).code).toBe(0);
+  expect(ops).toEqual([BlockOp.Read]);
 });
 
 test("commands of one queue are in the device at the same time, and end in any order", () => {

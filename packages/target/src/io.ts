@@ -14,17 +14,16 @@ import {
   Sqe,
   Status,
   codeOf,
-  crdOf,
   sctOf,
 } from "@nvmeof/codec";
 import { CopyCommand } from "@nvmeof/codec/management";
-import { ADMIN_CAPSULE_BYTES } from "@nvmeof/transport";
 import { anaRefusal } from "./ana.ts";
 import { type AuthRole, isAuthCommand } from "./auth/auth-role.ts";
 import type { Loan } from "./buffer-pool.ts";
 import type { Controller, IoService } from "./controller.ts";
+import { statusOfDevice } from "./device-status.ts";
 import { final } from "./errors.ts";
-import { Deadline } from "./gate.ts";
+import { Deadline, GateMode } from "./gate.ts";
 import { guardRefusal } from "./guard.ts";
 import { IoCommand, IoPhase, NOTHING_TO_DO } from "./io-command.ts";
 import { changeReservations, copyPlanOf, reservationReport } from "./io-rare.ts";
@@ -37,9 +36,6 @@ const sequenceError = final(Status.CommandSequenceError);
 const invalidField = final(Status.InvalidField);
 const invalidOpcode = final(Status.InvalidOpcode);
 const invalidNamespace = final(Status.InvalidNamespace);
-
-/** CRD in a packed status. */
-const CRD_MASK = 3 << 11;
 
 /** FUSE, in the SQE's second byte. */
 const FUSE_MASK = 3;
@@ -71,8 +67,6 @@ export class IoRole implements QueueRole, IoService {
   #wake: "none" | "asked" = "none";
   #state: IoState = SERVING;
   readonly #lingerDeadline: Deadline;
-  /** In-capsule data stays in one place per slot: see `IoCommand.capsule`. */
-  readonly #capsulesStay: boolean;
 
   constructor(queue: Queue, controller: Controller, qid: number, queueDepth: number) {
     const { clock, gate, limits } = queue.context;
@@ -81,8 +75,6 @@ export class IoRole implements QueueRole, IoService {
     this.#incarnation = controller.incarnation!;
     this.#qid = qid;
     this.#transferBytesMax = limits.transferBytesMax;
-    // The slot of Connect has a buffer of this size, which a larger one would replace.
-    this.#capsulesStay = limits.inCapsuleBytes <= ADMIN_CAPSULE_BYTES;
     const settled = (command: IoCommand, error: NvmeofError | undefined): void =>
       this.#settled(command, error);
     for (let tag = 0; tag < queueDepth; tag++) this.#commands.push(new IoCommand(tag, settled));
@@ -160,9 +152,11 @@ export class IoRole implements QueueRole, IoService {
     command.fua ||= !this.#controller.features.writeCache;
     if (command.dataBytes === 0) return this.#submit(command);
     if (command.toController && Sqe.sglId.get(sqe) === SglId.InCapsule) {
-      command.data = this.#capsule(command);
+      if (this.#wroteAtOnce(command)) return true;
+      command.data = link.capsuleData(tag);
       return this.#arrived(command);
     }
+    if (command.readsAtHand && this.#readAtOnce(command)) return true;
     const loan = context.pool.take(command.dataBytes, this.#queue.account);
     if (loan === undefined) {
       command.phase = IoPhase.NoBuffer;
@@ -207,11 +201,26 @@ export class IoRole implements QueueRole, IoService {
     if (this.#seats[nsid] === seat) this.#seats[nsid] = undefined;
   };
 
-  #capsule(command: IoCommand): Uint8Array {
-    const { capsule, dataBytes, tag } = command;
-    if (capsule?.length === dataBytes && this.#capsulesStay) return capsule;
-    command.capsule = this.#queue.link.capsuleData(tag)!;
-    return command.capsule;
+  /** Data goes from the device's memory to where it is sent from, and nobody waits for anything. */
+  #readAtOnce(command: IoCommand): boolean {
+    const { link, context } = this.#queue;
+    if (link.respondFrom === undefined || context.gate.mode !== GateMode.Open) return false;
+    const { dataBytes, tag, seat } = command;
+    if (!link.respondFrom(tag, dataBytes, command)) return false;
+    this.#readDone(seat!, dataBytes);
+    this.#over(command);
+    return true;
+  }
+
+  /** Data goes from where it was received to the device's memory. */
+  #wroteAtOnce(command: IoCommand): boolean {
+    const { link } = this.#queue;
+    const { tag } = command;
+    const received = link.arrivedIn?.(tag);
+    if (received === undefined) return false;
+    if (!command.writeAtHand(received, link.arrivedAt!(tag))) return false;
+    this.#finish(command, 0);
+    return true;
   }
 
   /** The command's data is there. Returns false when the command has to wait. */
@@ -318,20 +327,10 @@ export class IoRole implements QueueRole, IoService {
     // What was not begun because its seat was closed ends as that says.
     else if (error?.outcome === "not-sent" && seat.closedWith !== 0) {
       this.#finish(command, seat.closedWith);
-    } else if (error !== undefined) this.#finish(command, this.#statusOf(error));
+    } else if (error !== undefined) this.#finish(command, statusOfDevice(error, this.#controller));
     else if (!command.advance()) this.#finish(command, 0);
     else if (seat.closedWith !== 0) this.#finish(command, seat.closedWith);
     else this.#submitNext(command, seat);
-  }
-
-  /** With a delay (CRD) only where the host knows of such, and where it stands for a time. */
-  #statusOf(error: NvmeofError): number {
-    const status = statusOfError(error);
-    const crd = crdOf(status);
-    if (crd === 0) return status;
-    const { context, features } = this.#controller;
-    const told = features.knowsRetryDelays && context.retryDelaysMs[crd - 1] !== undefined;
-    return told ? status : status & ~CRD_MASK;
   }
 
   #backendDone(seat: Seat, error: NvmeofError | undefined): void {
@@ -352,8 +351,7 @@ export class IoRole implements QueueRole, IoService {
       this.#failed(command, status);
       this.#queue.answer(tag, status);
     } else if (op === BlockOp.Read && loan !== undefined) {
-      seat!.namespace.counters.readCommands++;
-      seat!.namespace.counters.readBytes += dataBytes;
+      this.#readDone(seat!, dataBytes);
       this.#queue.answerLoan(tag, loan, dataBytes);
     } else {
       if (op === BlockOp.Write && seat !== undefined) {
@@ -368,11 +366,21 @@ export class IoRole implements QueueRole, IoService {
 
   /** The other place where one ends: with data that is nobody's any more. */
   #finishWith(command: IoCommand, data: Uint8Array): void {
-    const { tag } = command;
+    this.#queue.answerBytes(command.tag, data);
+    this.#over(command);
+  }
+
+  /** It is answered. */
+  #over(command: IoCommand): void {
     this.#release(command.clear());
     this.inflight--;
-    this.#queue.answerBytes(tag, data);
     this.#afterOne();
+  }
+
+  #readDone(seat: Seat, dataBytes: number): void {
+    const { counters } = seat.namespace;
+    counters.readCommands++;
+    counters.readBytes += dataBytes;
   }
 
   #afterOne(): void {
@@ -451,19 +459,5 @@ export class IoRole implements QueueRole, IoService {
     this.inflight = 0;
     this.#queue.answer(tag, 0);
     this.#lingerDeadline.set(this.#queue.context.limits.lingerMs);
-  }
-}
-
-/** What a host is told of a device's error. Statuses that only hosts may make become one of ours. */
-function statusOfError(error: NvmeofError): number {
-  const status = error.status ?? Status.InternalError;
-  switch (codeOf(status)) {
-    case Status.Success:
-      return Status.InternalError;
-    case Status.HostPathError:
-    case Status.HostAborted:
-      return Status.InternalPathError;
-    default:
-      return status;
   }
 }

@@ -1,7 +1,7 @@
 // A namespace in use by a queue: its channel, the requests that the device has of it, and what the host
 // may do. Read first: io.ts, which sits down and submits; reservations.ts for the rights.
 
-import type { BlockChannel } from "@nvmeof/bdev";
+import type { BlockChannel, BlocksAtHand } from "@nvmeof/bdev";
 import type { HostIdentity } from "./host-identity.ts";
 import type { Namespace } from "./namespace.ts";
 
@@ -9,6 +9,7 @@ import type { Namespace } from "./namespace.ts";
 export class Seat {
   readonly namespace: Namespace;
   readonly channel: BlockChannel;
+  readonly atHand: BlocksAtHand | undefined;
   readonly host: HostIdentity;
   /** Why it is closed, as a status for those who find it so; 0 while it is open. */
   closedWith = 0;
@@ -25,6 +26,7 @@ export class Seat {
   constructor(namespace: Namespace, host: HostIdentity, left: (seat: Seat) => void) {
     this.namespace = namespace;
     this.channel = namespace.device.openChannel();
+    this.atHand = namespace.device.atHand;
     this.host = host;
     this.#left = left;
     namespace.seats.add(this);

@@ -23,6 +23,7 @@ export type {
   ControllerEvents,
   ControllerLink,
   LinkListener,
+  DataSource,
   QueueEvents,
   QueueLink,
   QueueOptions,

@@ -124,6 +124,12 @@ export interface ControllerEvents {
 /** A controller's end of one queue. Commands are named by the slot (`tag`) they arrived in. */
 export interface ControllerLink {
   /** The host's address as a person writes it. */
+/** Where read data comes from when a link says where it goes. */
+export interface DataSource {
+  /** Writes the data to `into`, from its byte `at` on. */
+  fill(into: Uint8Array, at: number): void;
+}
+
   readonly remote: string;
   /** Whom the host has proven to be, from `opened` on; `undefined` where nothing is proven. */
   readonly proven?: ProvenNames | undefined;
@@ -138,6 +144,12 @@ export interface ControllerLink {
   /**
    * Takes the command's data from the host into `buffer`, as much as it has room for; `fetched`
    * follows. The buffer is the link's until then, or until `respond`.
+  /**
+   * The bytes in which the data of the capsule was received, from byte `arrivedAt` on: no copy was
+   * made of it yet. Only inside `command`, and not for data that came in several parts.
+   */
+  arrivedIn?(tag: number): Uint8Array | undefined;
+  arrivedAt?(tag: number): number;
    */
   fetch(tag: number, buffer: Uint8Array): void;
   /**
@@ -156,6 +168,11 @@ export interface ControllerLink {
   /** Takes `slots` commands from now on, with or without SQ flow control (then SQHD is FFFFh). */
   configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void;
   /**
+  /**
+   * As `respond` with status 0 and `bytes` of read data, which `source` writes to its place during the
+   * call. False, and nothing done, where the link has no such place now.
+   */
+  respondFrom?(tag: number, bytes: number, source: DataSource): boolean;
    * Ends the queue at once; no event follows. A host that leaves its end open after an orderly close
    * has it reset after `lingerMs`; the default is the transport's.
    */

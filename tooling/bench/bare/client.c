@@ -9,11 +9,11 @@
 #include <unistd.h>
 #include "wire.h"
 
-enum { IN_BYTES = 1 << 20, DEPTH_MAX = 1024, BLOCKS = 16384, BLOCK_SHIFT = 12, SAMPLES_MAX = 1 << 20, SMALL_BYTES_MAX = 8192 };
+enum { IN_BYTES = 1 << 20, DEPTH_MAX = 1024, BLOCK_SHIFT = 12, SAMPLES_MAX = 1 << 20, SMALL_BYTES_MAX = 8192 };
 static out_queue out;
 static uint8_t in[IN_BYTES], data[DATA_BYTES_MAX], capsule[DEPTH_MAX][CMD_BYTES], data_header[DEPTH_MAX][HEADER_BYTES];
 static size_t in_bytes, left;
-static uint32_t bytes, depth, random_state = 0x2545f491;
+static uint32_t bytes, depth, blocks, random_state = 0x2545f491;
 static int is_write, in_capsule, completes;
 static const char NQN[] = "nqn.2026-01.dev.nvmeof:bench";
 static const char HOST_NQN[] = "nqn.2014-08.org.nvmexpress:uuid:3e1f0c8a-52a4-4c7b-9a5f-7d0f2a6f1b04";
@@ -139,7 +139,7 @@ static void submit(int cid) {
   uint32_t blocks_each = bytes >> BLOCK_SHIFT;
   random_state = random_state * 1664525 + 1013904223;
   submitted++;
-  wr32(capsule[cid] + AT_CDW10, (random_state >> 9 & (BLOCKS - 1)) & ~(blocks_each - 1));
+  wr32(capsule[cid] + AT_CDW10, (random_state >> 9 & (blocks - 1)) & ~(blocks_each - 1));
   put(&out, capsule[cid], CMD_BYTES);
   if (in_capsule) put(&out, data, bytes);
 }
@@ -266,9 +266,11 @@ int main(int argc, char **argv) {
   if (argc != 2) return fprintf(stderr, "wants its options as JSON\n"), 2;
   bytes = number(argv[1], "\"bytes\":");
   depth = number(argv[1], "\"depth\":");
+  blocks = number(argv[1], "\"blocks\":");
+  if (!blocks) blocks = 16384;
   is_write = strstr(argv[1], "\"write\"") != NULL;
   in_capsule = is_write && bytes <= SMALL_BYTES_MAX;
-  if (!depth || depth > DEPTH_MAX || !bytes || bytes > DATA_BYTES_MAX) return fprintf(stderr, "bad options\n"), 2;
+  if (!depth || depth > DEPTH_MAX || !bytes || bytes > DATA_BYTES_MAX || (blocks & (blocks - 1))) return fprintf(stderr, "bad options\n"), 2;
   prepare();
   out.fd = bring_up(number(argv[1], "\"port\":"));
   out.epoll = epoll_create1(0);

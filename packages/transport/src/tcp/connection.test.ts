@@ -147,6 +147,37 @@ describe("a host whose controller breaks the protocol", () => {
     expect(host.events).toEqual(["opened", "lost NVME_ERR_PROTOCOL"]);
   });
 
+  test("T6: knows a TLS server by the 7 bytes of its alert, which are no whole header", () => {
+    const clock = new VirtualClock();
+    const port = portOn(clock);
+    RawPeer.serve(port, (peer) => {
+      peer.onPdu = () => {
+        peer.send(Uint8Array.of(0x15, 3, 3, 0, 2, 2, 0x16));
+        peer.close();
+      };
+    });
+    const host = hostOn(port, clock);
+    clock.settle();
+    expect(host.events).toEqual(["lost NVME_ERR_PROTOCOL"]);
+    expect(clock.armed).toBe(0);
+  });
+
+  test("takes fewer bytes, and the same ones later, for a connection that was lost", () => {
+    for (const bytes of [Uint8Array.of(0x15, 3, 3), pdus.icResp().subarray(0, 7)]) {
+      const clock = new VirtualClock();
+      const port = portOn(clock);
+      RawPeer.serve(port, (peer) => {
+        peer.onPdu = () => {
+          peer.send(bytes);
+          peer.close();
+        };
+      });
+      const host = hostOn(port, clock);
+      clock.settle();
+      expect(host.events).toEqual(["lost NVME_ERR_CONNECTION_LOST"]);
+    }
+  });
+
   test("closing it after that changes nothing", () => {
     const { clock, host, peer } = hostAndPeer();
     peer.send(pdus.capsuleResp({ cid: 3 }));

@@ -122,9 +122,7 @@ export class Connection implements ByteStreamHandler {
     const wasOver = this.#over;
     this.#end();
     if (wasOver) return;
-    this.#session.fail(
-      error ?? new TransportError("connection-lost", "the peer closed the connection"),
-    );
+    this.#session.streamEnded(error);
   }
 
   /**

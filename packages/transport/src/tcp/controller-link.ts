@@ -5,7 +5,7 @@ import type { NvmeofError } from "@nvmeof/codec";
 import type { ByteStream, ByteStreamHandler, ProvenNames } from "../byte-stream.ts";
 import type { Clock } from "../clock.ts";
 import { TransportError } from "../errors.ts";
-import type { CloseHow, ControllerEvents, ControllerLink } from "../queue-link.ts";
+import type { CloseHow, ControllerEvents, ControllerLink, DataSource } from "../queue-link.ts";
 import { Connection } from "./connection.ts";
 import { ControllerSession } from "./controller-session.ts";
 import { COPY_BYTES_MAX } from "./send-queue.ts";
@@ -138,7 +138,26 @@ class TcpControllerLink implements ControllerLink {
   capsuleData(tag: number): Uint8Array | undefined {
     const slot = this.#session.slot(tag);
     if (slot.capsuleBytes === 0) return undefined;
-    return slot.capsule.bytes.subarray(0, slot.capsuleBytes);
+    this.#session.keepCapsule(slot);
+    const { capsule, capsuleBytes } = slot;
+    if (slot.capsuleData.length !== capsuleBytes) {
+      slot.capsuleData = capsule.bytes.subarray(0, capsuleBytes);
+    }
+    return slot.capsuleData;
+  }
+
+  arrivedIn(tag: number): Uint8Array | undefined {
+    return this.#session.slot(tag).arrivedIn?.bytes;
+  }
+
+  arrivedAt(tag: number): number {
+    return this.#session.slot(tag).arrivedAt;
+  }
+
+  respondFrom(tag: number, bytes: number, source: DataSource): boolean {
+    const done = this.#session.respondFrom(tag, bytes, source);
+    if (done) this.#connection.flushSoon();
+    return done;
   }
 
   fetch(tag: number, buffer: Uint8Array): void {

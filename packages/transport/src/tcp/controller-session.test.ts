@@ -75,6 +75,65 @@ describe.each(shapes)("with $name", (shape) => {
   });
 });
 
+describe.each(shapes)("with $name, without a copy", (shape) => {
+  test.each([true, false])(
+    "read data is written where it goes, as if it were given (SQ flow control: %s)",
+    (flowControl) => {
+      const [given, asked] = [ControllerBench.open(shape), ControllerBench.open(shape)];
+      for (const bench of [given, asked]) bench.session.configure(16, flowControl, 8192);
+      // Often enough to come to the end of the staging buffer.
+      for (let i = 0; i < 20; i++) {
+        const data = ramp(8192, i);
+        for (const bench of [given, asked]) bench.receive(bench.command(i, 2, 8192));
+        given.session.respond(given.tagOf(i), 0, 0, 0, data);
+        const fill = (into: Uint8Array, at: number): void => into.set(data, at);
+        expect(asked.session.respondFrom(asked.tagOf(i), 8192, { fill })).toBe(true);
+        if (i % 8 === 7) {
+          const bytes = asked.sent().map((pdu) => pdu.bytes);
+          expect(bytes).toEqual(given.sent().map((pdu) => pdu.bytes));
+        }
+      }
+    },
+  );
+
+  test("in-capsule data is where it was received inside `command`, and kept for later", () => {
+    const bench = ControllerBench.open(shape);
+    const seen: (Uint8Array | undefined)[] = [];
+    bench.onCommand = (tag) => {
+      const { arrivedIn, arrivedAt, capsuleBytes } = bench.session.slot(tag);
+      seen.push(arrivedIn?.bytes.slice(arrivedAt, arrivedAt + capsuleBytes));
+    };
+    const data = ramp(4096);
+    const capsule = bench.writeInCapsule(5, data);
+    bench.receive(capsule);
+    capsule.fill(0);
+    // The second one comes in two parts, so there is no one place where it was received.
+    const second = bench.writeInCapsule(6, data);
+    bench.receive(second.subarray(0, 1000));
+    bench.receive(second.subarray(1000));
+    expect(seen).toEqual([data, undefined]);
+    for (const cid of [5, 6]) {
+      const slot = bench.session.slot(bench.tagOf(cid));
+      expect(slot.arrivedIn).toBeUndefined();
+      expect(slot.capsule.bytes.subarray(0, slot.capsuleBytes)).toEqual(data);
+    }
+  });
+});
+
+test("read data takes a buffer of its own where it is large, or much waits to be sent", () => {
+  const bench = ControllerBench.open();
+  const source = { fill: () => {} };
+  bench.receive(bench.command(1, 2, 8193));
+  expect(bench.session.respondFrom(bench.tagOf(1), 8193, source)).toBe(false);
+  bench.session.respond(bench.tagOf(1), 0, 0, 0);
+  let answered = 0;
+  for (; answered < 1_000; answered++) {
+    bench.receive(bench.command(2, 2, 8192));
+    if (!bench.session.respondFrom(bench.tagOf(2), 8192, source)) break;
+  }
+  expect(answered).toBe(128);
+});
+
 describe("SUCCESS is not sent", () => {
   test.each([
     ["with SQ flow control", true, 0, 0],

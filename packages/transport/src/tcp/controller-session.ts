@@ -20,10 +20,11 @@ import {
 } from "@nvmeof/codec";
 import { NO_DATA, NO_REGION, Region } from "../copy.ts";
 import { TransportError } from "../errors.ts";
-import type { ControllerEvents } from "../queue-link.ts";
+import type { ControllerEvents, DataSource } from "../queue-link.ts";
 import { ControllerSlot } from "./controller-slot.ts";
 import { checkH2CData, dataPointerStatus, strayH2CData } from "./controller-rules.ts";
 import { type Agreement, type SessionOptions, readIcReq, sendIcResp } from "./initialize.ts";
+import { COPY_BYTES_MAX } from "./send-queue.ts";
 import { Session } from "./session.ts";
 
 /** What a controller session is made of. */
@@ -37,8 +38,10 @@ export interface ControllerSessionOptions extends SessionOptions {
 }
 
 const R2T_TIMEOUT_MS = 30_000;
+/** Beyond this many bytes staged, read data is no more written where it goes: it takes a buffer. */
+const STAGED_BYTES_MAX = 1024 * 1024;
 
-/** Machine: see {@link Session}. */
+/** The controller's end of one NVMe/TCP connection: bytes in, commands out, and back. Knows no platform. */
 export class ControllerSession extends Session {
   readonly #events: ControllerEvents;
   readonly #controller: ControllerSessionOptions;
@@ -123,9 +126,32 @@ export class ControllerSession extends Session {
     if (data.length > 0) this.#c2hData(slot.cid, data, success);
     this.#advance();
     if (!success) this.#capsuleResp(slot.cid, status, dw0, dw1);
-    this.#cidsInUse[slot.cid >> 3]! &= ~(1 << (slot.cid & 7));
-    slot.outstanding = false;
-    this.#idle.push(tag);
+    this.#free(tag, slot);
+  }
+
+  /** See `ControllerLink.respondFrom`. */
+  respondFrom(tag: number, bytes: number, source: DataSource): boolean {
+    const slot = this.#slots[tag]!;
+    // What answers at once is bounded by what it has staged and not by the commands it holds.
+    if (this.ended || slot.fetching || bytes > COPY_BYTES_MAX) return false;
+    if (this.out.queuedBytes > STAGED_BYTES_MAX) return false;
+    const success = !this.#flowControl;
+    this.#c2hHeader(slot.cid, bytes, success);
+    const base = this.out.reserve(bytes);
+    source.fill(this.out.bytes, base);
+    if (this.agreement!.dataDigest) this.out.appendDigest(bytes);
+    this.#advance();
+    if (!success) this.#capsuleResp(slot.cid, 0, 0, 0);
+    this.#free(tag, slot);
+    return true;
+  }
+
+  /** In-capsule data gets a place of its own, if it has none yet. */
+  keepCapsule(slot: ControllerSlot): void {
+    const { arrivedIn, arrivedAt, capsuleBytes } = slot;
+    if (arrivedIn === undefined) return;
+    slot.arrivedIn = undefined;
+    slot.capsule.copy(0, arrivedIn, arrivedAt, arrivedAt + capsuleBytes);
   }
 
   override deadlineMs(): number {
@@ -178,7 +204,12 @@ export class ControllerSession extends Session {
     if (slot === undefined) return;
     const tag = this.#arrivingTag;
     if (!slot.fetching) {
+      slot.arrivedIn = this.reader.lent;
+      slot.arrivedAt = this.reader.lentAt;
       this.#accept(tag, slot, intact ? 0 : Status.TransientTransport);
+      // Whoever has not used it by now wants it later, when what was received is something else.
+      if (slot.outstanding) this.keepCapsule(slot);
+      slot.arrivedIn = undefined;
       return;
     }
     if (!intact) slot.corrupt = true;
@@ -229,8 +260,9 @@ export class ControllerSession extends Session {
     }
     if (slot.capsule.bytes.length < dataBytes) {
       slot.capsule = new Region(new Uint8Array(max));
+      slot.capsuleData = NO_DATA;
     }
-    this.reader.place(slot.capsule, 0);
+    this.reader.lendOrPlace(slot.capsule);
     this.#arriving = slot;
     this.#arrivingTag = tag;
   }
@@ -281,22 +313,26 @@ export class ControllerSession extends Session {
   }
 
   #c2hData(cid: number, data: Uint8Array, success: boolean): void {
-    const { headerDigest, dataDigest, sendAlignment } = this.agreement!;
+    this.#c2hHeader(cid, data.length, success);
+    if (this.agreement!.dataDigest) this.out.appendDigested(data);
+    else this.out.append(data);
+  }
+
+  #c2hHeader(cid: number, dataBytes: number, success: boolean): void {
+    const { headerDigest, sendAlignment } = this.agreement!;
     const headerEnd = DataPdu.size + (headerDigest ? 4 : 0);
     const dataAt = Math.ceil(headerEnd / sendAlignment) * sendAlignment;
     const base = this.out.reserve(dataAt);
     const { view } = this.out;
     const flags = PduFlag.Last | (success ? PduFlag.Success : 0);
-    this.writeHeader(view, base, PduType.C2HData, flags, DataPdu.size, data.length);
+    this.writeHeader(view, base, PduType.C2HData, flags, DataPdu.size, dataBytes);
     DataPdu.cccid.set(view, base, cid);
     DataPdu.ttag.set(view, base, 0);
     DataPdu.datao.set(view, base, 0);
-    DataPdu.datal.set(view, base, data.length);
+    DataPdu.datal.set(view, base, dataBytes);
     view.setUint32(base + 20, 0);
     if (headerDigest) view.setInt32(base + 24, crc32c(view, base, base + DataPdu.size), true);
     for (let at = headerEnd; at < dataAt; at++) view.setUint8(base + at, 0);
-    if (dataDigest) this.out.appendDigested(data);
-    else this.out.append(data);
   }
 
   #capsuleResp(cid: number, status: number, dw0: number, dw1: number): void {
@@ -313,6 +349,13 @@ export class ControllerSession extends Session {
     Cqe.cid.set(view, at, cid);
     cqeStatus.set(view, at, status);
     if (digest > 0) view.setInt32(base + 24, crc32c(view, base, base + 24), true);
+  }
+
+  /** The command is answered: its slot and its CID may be used again. */
+  #free(tag: number, slot: ControllerSlot): void {
+    this.#cidsInUse[slot.cid >> 3]! &= ~(1 << (slot.cid & 7));
+    slot.outstanding = false;
+    this.#idle.push(tag);
   }
 
   /** One more entry of the submission queue is free again. */

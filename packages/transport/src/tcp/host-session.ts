@@ -45,7 +45,7 @@ const SEND_BYTES_MAX = 512 * 1024;
 /** Most data that a controller may put into one C2HData. */
 const C2H_DATA_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Machine: see {@link Session}. */
+/** The host's end of one NVMe/TCP connection: commands in, bytes out, and back. Knows no platform. */
 export class HostSession extends Session {
   readonly #events: QueueEvents;
   readonly #host: HostSessionOptions;

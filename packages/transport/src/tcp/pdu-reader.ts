@@ -54,6 +54,10 @@ export class PduReader {
   #dataBytes = 0;
   #dataLeft = 0;
   #paddingLeft = 0;
+  /** Data that lies whole in the chunk, with its digest, was not copied to its place: it is here. */
+  lent: Region | undefined;
+  lentAt = 0;
+  #mayLend = false;
   #place: Region | undefined;
   #placeAt = 0;
   /** The data under way has a digest: never that of a TermReq, whatever was negotiated. */
@@ -82,6 +86,11 @@ export class PduReader {
     return new Uint8Array(view.buffer, at, this.#lastBytes).slice();
   }
 
+  /** What came of a header whose rest is missing; none between PDUs. Not to be kept. */
+  get partialHeader(): Uint8Array {
+    return this.#scratch.bytes.subarray(0, this.#scratchBytes);
+  }
+
   /** Whether the stream stands inside a PDU: then the peer owes the rest of it. */
   get midPdu(): boolean {
     return this.#scratchBytes > 0 || (this.#stage !== HEADER && this.#stage !== STOPPED);
@@ -91,6 +100,12 @@ export class PduReader {
   place(region: Region, at: number): void {
     this.#place = region;
     this.#placeAt = at;
+  }
+
+  /** As {@link place}; or `lent` during `PduSink.dataEnd`, where it can be read from there. */
+  lendOrPlace(region: Region): void {
+    this.place(region, 0);
+    this.#mayLend = true;
   }
 
   /** The data under way is dropped from here on: its owner has taken the buffer back. */
@@ -204,10 +219,14 @@ export class PduReader {
     if (this.#digested) {
       this.#digest = digestUpdate(this.#digest, buffer, start, after);
     }
-    if (this.#place !== undefined) {
+    if (this.#mayLend && count === this.#dataBytes && end - after >= this.#digestBytes()) {
+      this.lent = buffer;
+      this.lentAt = start;
+    } else if (this.#place !== undefined) {
       this.#place.copy(this.#placeAt, buffer, start, after);
       this.#placeAt += count;
     }
+    this.#mayLend = false;
     this.#dataLeft -= count;
     if (this.#dataLeft > 0) return after;
     if (this.#digested) {
@@ -228,10 +247,15 @@ export class PduReader {
     return at + 1;
   }
 
+  #digestBytes(): number {
+    return this.#digested ? DIGEST_BYTES : 0;
+  }
+
   #endData(intact: boolean): void {
     this.#stage = HEADER;
     this.pdus++;
     this.#place = undefined;
     this.#sink.dataEnd(intact);
+    this.lent = undefined;
   }
 }

@@ -101,13 +101,14 @@ export class SendQueue {
   /** Payload and its CRC32C. */
   appendDigested(payload: Uint8Array): void {
     this.append(payload);
-    const copied = payload.length <= COPY_BYTES_MAX;
     // The staged copy is in the cache and has a view already; a referenced payload needs one.
-    const region = copied ? this.#chunk : new Region(payload);
-    const start = copied ? this.#used - payload.length : 0;
-    const running = digestUpdate(CRC32C_INITIAL, region, start, start + payload.length);
-    const base = this.reserve(4);
-    this.view.setInt32(base, crc32cFinish(running), true);
+    if (payload.length <= COPY_BYTES_MAX) this.appendDigest(payload.length);
+    else this.#appendDigest(new Region(payload), 0, payload.length);
+  }
+
+  /** The CRC32C of the `bytes` that were reserved, and filled, last. */
+  appendDigest(bytes: number): void {
+    this.#appendDigest(this.#chunk, this.#used - bytes, this.#used);
   }
 
   /** All that was appended, as one gathered write. The pieces stay as they are until `drained`. */
@@ -141,6 +142,12 @@ export class SendQueue {
     this.#staged = 0;
     this.#used = 0;
     this.#from = 0;
+  }
+
+  #appendDigest(region: Region, start: number, end: number): void {
+    const running = digestUpdate(CRC32C_INITIAL, region, start, end);
+    const base = this.reserve(4);
+    this.view.setInt32(base, crc32cFinish(running), true);
   }
 
   #cut(): void {

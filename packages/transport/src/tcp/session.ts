@@ -12,6 +12,7 @@ import {
   TERM_REQ_DATA_MAX,
   pduName,
   setPduHeader,
+  strangerError,
 } from "@nvmeof/codec";
 import { Region } from "../copy.ts";
 import { TransportError } from "../errors.ts";
@@ -144,7 +145,25 @@ export abstract class Session implements PduSink {
     this.out.discard();
   }
 
-  /** The stream under the session ended. */
+  /**
+   * The stream under the session ended, for `error` if there is one. Who has said less than a header
+   * before may have said what he speaks instead: that explains more than the end does.
+   */
+  streamEnded(error: NvmeofError | undefined): void {
+    this.fail(
+      this.#strangerError() ??
+        error ??
+        new TransportError("connection-lost", "the peer closed the connection"),
+    );
+  }
+
+  #strangerError(): ProtocolError | undefined {
+    const said = this.reader.partialHeader;
+    if (this.phase !== Phase.Initializing || said.length < 4) return undefined;
+    return strangerError(new DataView(said.buffer, said.byteOffset, said.length), 0);
+  }
+
+  /** Ends the session with an error of its own or of what is below. */
   fail(error: NvmeofError): void {
     if (this.phase === Phase.Ended) return;
     this.end();
