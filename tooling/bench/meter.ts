@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly queues?: number;
   /** Namespaces that they are spread over. Default 1. */
   readonly namespaces?: number;
+  /** Blocks that a bare client reads and writes, a power of two. Default: all that there are. */
+  readonly blocks?: number;
   /** Both digests, of headers and data. */
   readonly digests: boolean;
   /** Our host: which of its interfaces. Default `channel`. */

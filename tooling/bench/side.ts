@@ -14,10 +14,7 @@ export interface Pair {
 
 /** What a load is. */
 export type Load = Pick<LoadOptions, "op" | "bytes" | "depth"> &
-  Partial<Pick<LoadOptions, "digests" | "api" | "queues" | "namespaces">> & {
-    /** Blocks that are read and written, a power of two, where the client in C is told so. */
-    readonly blocks?: number;
-  };
+  Partial<Pick<LoadOptions, "digests" | "api" | "queues" | "namespaces" | "blocks">>;
 
 /** Flags of Node for one of the programs, which must then be JavaScript. */
 export interface Flags {

@@ -28,7 +28,7 @@ class BareClient {
   readonly #queue: BareQueue;
   readonly #options: LoadOptions;
   readonly #meter: Meter;
-  readonly #places = new Places(BLOCK_COUNT, 1);
+  readonly #places: Places;
   readonly #blocksEach: number;
   readonly #data: Uint8Array;
   readonly #inCapsule: boolean;
@@ -57,7 +57,8 @@ class BareClient {
     meter: Meter,
     drained: () => void,
   ) {
-    const { bytes, op, queues = 1 } = options;
+    const { bytes, op, blocks = BLOCK_COUNT, queues = 1 } = options;
+    this.#places = new Places(blocks, 1);
     const depth = Math.ceil((options.depth - index) / queues);
     this.#depth = depth;
     this.#timed = index === 0 ? 0 : -1;

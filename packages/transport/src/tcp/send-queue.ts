@@ -2,7 +2,7 @@
 // Why: one write for everything of a turn is worth a factor of eight (node-ceilings.md §6.1).
 
 import { CRC32C_INITIAL, crc32cFinish } from "@nvmeof/codec";
-import { Region } from "../copy.ts";
+import { NO_REGION, Region } from "../copy.ts";
 import { digestUpdate } from "./data-digest.ts";
 
 /** Payloads up to this many bytes are copied into the staging buffer, which is cheaper than a piece. */
@@ -10,9 +10,10 @@ export const COPY_BYTES_MAX = 8 * 1024;
 
 /** Most queues never have more than a few commands to say at once. */
 const CHUNK_BYTES_MIN = 4 * 1024;
-const CHUNK_BYTES_MAX = 256 * 1024;
+/** All of a turn at a queue depth of 128 and 4 KiB: one chunk, which stays in the cache. */
+const CHUNK_BYTES_MAX = 1024 * 1024;
 /** Idle chunks kept for later use. */
-const SPARE_CHUNKS_MAX = 4;
+const SPARE_CHUNKS_MAX = 1;
 
 const newChunk = (size: number): Region => new Region(new Uint8Array(size));
 
@@ -23,9 +24,10 @@ const newChunk = (size: number): Region => new Region(new Uint8Array(size));
  */
 export class SendQueue {
   /** The chunk that `reserve` last gave room in, as a view and as bytes. */
-  view: DataView;
-  bytes: Uint8Array;
-  #chunk: Region;
+  view: DataView = NO_REGION.view;
+  bytes: Uint8Array = NO_REGION.bytes;
+  /** None between `take` and what is appended next: by then the one just written may be free. */
+  #chunk: Region = NO_REGION;
   #used = 0;
   /** Where the staged bytes begin that no piece covers yet. */
   #from = 0;
@@ -37,12 +39,6 @@ export class SendQueue {
   #spare: Region[] = [];
   #staged = 0;
   #writing = 0;
-
-  constructor() {
-    this.#chunk = newChunk(this.#chunkBytes);
-    this.view = this.#chunk.view;
-    this.bytes = this.#chunk.bytes;
-  }
 
   /** Bytes that were appended and are not out yet. */
   get queuedBytes(): number {
@@ -118,10 +114,12 @@ export class SendQueue {
     this.#pieces = [];
     this.#writing += this.#staged;
     this.#staged = 0;
-    this.#filled.push(this.#chunk);
+    if (this.#chunk !== NO_REGION) this.#filled.push(this.#chunk);
     this.#busy.push(...this.#filled);
     this.#filled = [];
-    this.#startChunk();
+    this.#chunk = NO_REGION;
+    this.#used = 0;
+    this.#from = 0;
     return pieces;
   }
 
@@ -158,15 +156,13 @@ export class SendQueue {
 
   /** Another chunk, with room for `bytes` if that is not more than the largest has. */
   #nextChunk(bytes: number): void {
-    this.#cut();
-    this.#filled.push(this.#chunk);
-    // More than a chunk a turn: fewer, larger ones serve this load better.
-    do this.#chunkBytes = Math.min(this.#chunkBytes * 2, CHUNK_BYTES_MAX);
-    while (this.#chunkBytes < Math.min(bytes, CHUNK_BYTES_MAX));
-    this.#startChunk();
-  }
-
-  #startChunk(): void {
+    if (this.#chunk !== NO_REGION) {
+      this.#cut();
+      this.#filled.push(this.#chunk);
+      // More than a chunk a turn: fewer, larger ones serve this load better.
+      this.#chunkBytes = Math.min(this.#chunkBytes * 2, CHUNK_BYTES_MAX);
+    }
+    while (this.#chunkBytes < Math.min(bytes, CHUNK_BYTES_MAX)) this.#chunkBytes *= 2;
     const spare = this.#spare.pop();
     const fits = spare !== undefined && spare.bytes.length === this.#chunkBytes;
     this.#chunk = fits ? spare : newChunk(this.#chunkBytes);

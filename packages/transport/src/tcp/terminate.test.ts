@@ -9,8 +9,10 @@ import { readTermReq, sendTermReq } from "./terminate.ts";
 function written(error: ProtocolError, offending: Uint8Array): Uint8Array {
   const out = new SendQueue();
   // Chunks are used again: what lay there before must not show.
+  out.reserve(4096);
   out.view.setUint32(0, 0xa5a5_a5a5);
   for (let at = 0; at < 64; at += 4) out.view.setUint32(at, 0xa5a5_a5a5);
+  out.discard();
   sendTermReq(out, PduType.C2HTermReq, error, offending);
   return joined(...out.take());
 }
