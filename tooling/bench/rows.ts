@@ -104,10 +104,11 @@ const both = (load: Load, goals: Goals, measure: Measure = "iops"): Row =>
     goals,
   );
 
+/** Both over an opened namespace: what that costs by itself, `opened-*` says. */
 const promises = (plain: Load, goals: Goals): Row => ({
   ...row("promise-", "promises over callbacks: ", plain, [ourHost, ourHost], "iops", goals),
   load: { ...plain, api: "disk" },
-  baseLoad: plain,
+  baseLoad: { ...plain, api: "namespace" },
 });
 
 /** A namespace as its user opens it, who may ask for any size, over the device that it is. */
