@@ -2,8 +2,8 @@
 // Read first: Base 2.0 §8.13.5.8 "DH-HMAC-CHAP Security Requirements", "Secret representation".
 
 import { NvmeofError } from "../errors.ts";
-import { base64Bytes, base64Text } from "./base64.ts";
 import { crc32 } from "./crc32.ts";
+import { bodyOfSecret, secretOfBody } from "./key-body.ts";
 import { type AuthHash, authHashBytes } from "./names.ts";
 
 /** What is wrong with the text of a secret. */
@@ -44,7 +44,6 @@ export class DhchapKeyError extends NvmeofError {
 /** How a secret becomes the key that is used: as it is (0), or by HMAC with a hash and a name. */
 export type KeyTransform = 0 | AuthHash;
 
-const CRC_BYTES = 4;
 const PREFIX_LENGTH = "DHHC-1:00:".length;
 const isKeyLength = (bytes: number): boolean => bytes === 32 || bytes === 48 || bytes === 64;
 
@@ -82,15 +81,10 @@ export class DhchapKey {
     const transform = Number(hash);
     if (transform > 3) throw new DhchapKeyError("unknown-hash");
     if (!text.endsWith(":") || text.length <= PREFIX_LENGTH) throw new DhchapKeyError("no-end");
-    const bytes = base64Bytes(text.slice(PREFIX_LENGTH, -1));
-    if (bytes === undefined) throw new DhchapKeyError("not-base64");
-    const length = bytes.length - CRC_BYTES;
-    if (!isKeyLength(length)) throw new DhchapKeyError("bad-length");
-    const secret = bytes.subarray(0, length);
-    const crc = new DataView(bytes.buffer, length).getUint32(0, true);
-    if (crc !== crc32(secret)) throw new DhchapKeyError("bad-crc");
+    const body = text.slice(PREFIX_LENGTH, -1);
+    const secret = secretOfBody(body, isKeyLength, (fault) => new DhchapKeyError(fault));
     const key = new DhchapKey(secret, transform as KeyTransform);
-    bytes.fill(0);
+    secret.fill(0);
     return key;
   }
 
@@ -111,10 +105,7 @@ export class DhchapKey {
 
   /** `DHHC-1:hh:base64:`, with the secret in it. */
   revealText(): string {
-    const bytes = new Uint8Array(this.length + CRC_BYTES);
-    bytes.set(this.#secret);
-    new DataView(bytes.buffer).setUint32(this.length, this.checksum, true);
-    return `DHHC-1:0${this.transform}:${base64Text(bytes)}:`;
+    return `DHHC-1:0${this.transform}:${bodyOfSecret(this.#secret)}:`;
   }
 
   /** Without the secret. */

@@ -2,8 +2,7 @@
 // Read first: NVMe/TCP 1.0 §3.6.1.5 "PSK Interchange Format", §3.6.1.3 "Configured PSK".
 
 import { NvmeofError } from "../errors.ts";
-import { base64Bytes, base64Text } from "./base64.ts";
-import { crc32 } from "./crc32.ts";
+import { bodyOfSecret, secretOfBody } from "./key-body.ts";
 
 /** What is wrong with the text of a key. */
 export type TlsKeyFault =
@@ -46,40 +45,25 @@ export class TlsKeyError extends NvmeofError {
 export const TlsKeyHash = { None: 0, Sha256: 1, Sha384: 2 } as const;
 export type TlsKeyHash = (typeof TlsKeyHash)[keyof typeof TlsKeyHash];
 
-const CRC_BYTES = 4;
 const PREFIX_LENGTH = "NVMeTLSkey-1:00:".length;
+
+const isKeyLength = (bytes: number): boolean => bytes === 32 || bytes === 48;
 
 /** Bytes of a key by its hash; with none it may have either length. */
 const lengths: readonly (readonly number[])[] = [[32, 48], [32], [48]];
 
 /** Checks the number of bytes of a key. Not exported: two classes share it. */
 function checkLength(hash: TlsKeyHash, bytes: number): void {
-  if (bytes !== 32 && bytes !== 48) throw new TlsKeyError("bad-length");
+  if (!isKeyLength(bytes)) throw new TlsKeyError("bad-length");
   if (!lengths[hash]!.includes(bytes)) throw new TlsKeyError("hash-length");
 }
 
-/** The bytes between the last two colons, without their checksum. */
-function bodyBytes(body: string): Uint8Array {
-  const bytes = base64Bytes(body);
-  if (bytes === undefined) throw new TlsKeyError("not-base64");
-  const length = bytes.length - CRC_BYTES;
-  if (length !== 32 && length !== 48) throw new TlsKeyError("bad-length");
-  const key = bytes.slice(0, length);
-  const crc = new DataView(bytes.buffer, length).getUint32(0, true);
-  bytes.fill(0);
-  if (crc !== crc32(key)) throw new TlsKeyError("bad-crc");
-  return key;
-}
+const bodyBytes = (body: string): Uint8Array =>
+  secretOfBody(body, isKeyLength, (fault) => new TlsKeyError(fault));
 
 /** `NVMeTLSkey-v:hh:base64:`, with the key in it. */
-function keyText(version: number, hash: number, key: Uint8Array): string {
-  const bytes = new Uint8Array(key.length + CRC_BYTES);
-  bytes.set(key);
-  new DataView(bytes.buffer).setUint32(key.length, crc32(key), true);
-  const body = base64Text(bytes);
-  bytes.fill(0);
-  return `NVMeTLSkey-${version}:0${hash}:${body}:`;
-}
+const keyText = (version: number, hash: number, key: Uint8Array): string =>
+  `NVMeTLSkey-${version}:0${hash}:${bodyOfSecret(key)}:`;
 
 /**
  * A configured PSK: what somebody has set up on a host and on a subsystem, and of which the keys of TLS
