@@ -43,6 +43,11 @@ export interface ByteStream {
   readonly openingMs?: number;
   /** Sends the pieces in this order as one write. They must not change until `drained`. */
   write(pieces: readonly Uint8Array[]): void;
+  /**
+   * As `write`, by who has nothing under way. True: all of it is out, the pieces are free, and no
+   * `drained` follows.
+   */
+  writeNow?(pieces: readonly Uint8Array[]): boolean;
   /** Stops, or starts again, the reading from the peer. The way to push back. */
   pause(): void;
   resume(): void;

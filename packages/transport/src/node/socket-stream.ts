@@ -114,9 +114,15 @@ export class SocketStream implements ByteStream {
     // A write that failed says so by the end of the stream.
     if (this.#writes === 0 && !this.#over && !error) this.#handler?.drained();
   };
+  /** Writes that were out at once, and whose callbacks are yet to come: before those of later ones. */
+  #early = 0;
 
   constructor(remote: string) {
     this.remote = remote;
+    if (this.#early > 0) {
+      this.#early--;
+      return;
+    }
   }
 
   /** Whether the stream has ended, for whatever reason. */
@@ -193,6 +199,14 @@ export class SocketStream implements ByteStream {
 
   resume(): void {
     this.#paused = false;
+  writeNow(pieces: readonly Uint8Array[]): boolean {
+    this.write(pieces);
+    if (this.#writes !== 1 || this.#socket.writableLength > 0) return false;
+    this.#writes = 0;
+    this.#early++;
+    return true;
+  }
+
     this.#socket.resume();
   }
 

@@ -65,13 +65,18 @@ interface Controller {
 }
 
 /** Takes the hosts of `port`, with what the first of them caused. */
-function controllerOn(port: MemoryPort, clock: Clock): Controller {
+function controllerOn(
+  port: MemoryPort,
+  clock: Clock,
+  through: (stream: ByteStream) => ByteStream = (stream) => stream,
+): Controller {
   const events: string[] = [];
   const controller = { events, released: [] as Uint8Array[] } as Partial<Controller> & {
     events: string[];
   };
-  port.listen((stream) =>
-    acceptQueue({ clock }, stream, (link) => {
+  port.listen((given) => {
+    const stream = through(given);
+    return acceptQueue({ clock }, stream, (link) => {
       Object.assign(controller, { link });
       return {
         opened: () => {
@@ -85,15 +90,15 @@ function controllerOn(port: MemoryPort, clock: Clock): Controller {
         fetched: (tag, status) => events.push(`fetched ${tag} ${status}`),
         lost: (error) => events.push(`lost ${error.code}`),
       };
-    }),
-  );
+    });
+  });
   return controller as Controller;
 }
 
-function controllerAndPeer(latencyMs = 0) {
+function controllerAndPeer(latencyMs = 0, through?: (stream: ByteStream) => ByteStream) {
   const clock = new VirtualClock();
   const port = portOn(clock, latencyMs);
-  const controller = controllerOn(port, clock);
+  const controller = controllerOn(port, clock, through);
   const peer = RawPeer.connect(port);
   clock.advance(2 * latencyMs);
   peer.send(pdus.icReq());
@@ -450,6 +455,87 @@ test("buffers of answers are given back when they are out, each once, small ones
   clock.advance(20);
   expect(controller.released.map(({ length }) => length)).toEqual(sizes);
   expect(peer.names.filter((name) => name === "C2HData")).toHaveLength(4);
+});
+
+/** A stream that takes all there is at once, as a kernel with room does, and tells `written` of it. */
+const roomy = (stream: ByteStream, written: (bytes: number) => void): ByteStream => ({
+  remote: stream.remote,
+  write: (pieces) => stream.write(pieces),
+  writeNow: (pieces) => {
+    written(pieces.reduce((sum, { length }) => sum + length, 0));
+    // As the kernel does: it has a copy.
+    stream.write(pieces.map((piece) => piece.slice()));
+    return true;
+  },
+  pause: () => stream.pause(),
+  resume: () => stream.resume(),
+  close: () => stream.close(),
+  reset: () => stream.reset(),
+});
+
+test("buffers of answers that are out at once are given back at once, each once", () => {
+  const { clock, controller, peer } = controllerAndPeer(5, (stream) => roomy(stream, () => {}));
+  const sizes = [100, 8193, 200_000, 8194];
+  controller.onCommand = (tag) => {
+    const data = new Uint8Array(present(sizes[Sqe.cid.get(controller.link.sqe(tag))]));
+    controller.link.respond(tag, 0, 0, 0, data, (back) => controller.released.push(back));
+  };
+  peer.send(
+    ...sizes.map((sglLength, cid) => pdus.capsuleCmd({ opc: 2, cid, sglId: 0x5a, sglLength })),
+  );
+  clock.advance(5);
+  expect(controller.released.map(({ length }) => length)).toEqual(sizes);
+  clock.advance(20);
+  expect(controller.released).toHaveLength(4);
+  expect(peer.names.filter((name) => name === "C2HData")).toHaveLength(4);
+});
+
+test("what R2Ts ask for leaves as fast as it is taken, in pieces of a bounded size", () => {
+  const clock = new VirtualClock();
+  const port = portOn(clock);
+  const writes: number[] = [];
+  const connector: Connector = {
+    remote: port.remote,
+    connect: (given, handler) =>
+      roomy(port.connect(given, handler), (bytes) => void writes.push(bytes)),
+  };
+  let arrived = 0;
+  const peers = RawPeer.serve(port, (peer) => {
+    peer.onPdu = ({ type, data }) => {
+      if (type === PduType.ICReq) peer.send(pdus.icResp());
+      else arrived += data.length;
+    };
+  });
+  const host = hostOn(connector, clock);
+  clock.settle();
+  writes.length = 0;
+  write(host, 15, 2_000_000);
+  for (let cid = 0; cid < 15; cid++) write(host, cid, 8192);
+  clock.settle();
+  expect(writes).toHaveLength(1);
+  expect(arrived).toBe(15 * 8192);
+  present(peers[0]).send(pdus.r2t({ cccid: 15, ttag: 1, r2tl: 2_000_000 }));
+  clock.settle();
+  expect(arrived).toBe(15 * 8192 + 2_000_000);
+  expect(writes.length).toBeGreaterThan(3);
+  expect(Math.max(...writes)).toBeLessThan(700_000);
+});
+
+test("more than 128 KiB of answers leave before the end of their turn", () => {
+  const writes: number[] = [];
+  const note = (bytes: number): void => void writes.push(bytes);
+  const { clock, controller, peer } = controllerAndPeer(0, (stream) => roomy(stream, note));
+  const data = new Uint8Array(8192);
+  controller.onCommand = (tag) => {
+    if (Sqe.opc.get(controller.link.sqe(tag)) === 2) controller.link.respond(tag, 0, 0, 0, data);
+  };
+  writes.length = 0;
+  const cids = Array.from({ length: 40 }, (_, i) => i);
+  peer.send(...cids.map((cid) => pdus.capsuleCmd({ opc: 2, cid, sglId: 0x5a, sglLength: 8192 })));
+  clock.settle();
+  expect(writes.length).toBe(3);
+  expect(Math.max(...writes)).toBeLessThan(150_000);
+  expect(peer.names.filter((name) => name === "CapsuleResp")).toHaveLength(40);
 });
 
 test("what is submitted in one turn leaves in one write", () => {

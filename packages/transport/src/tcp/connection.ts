@@ -14,6 +14,12 @@ const TERM_LINGER_MS = 1_000;
 
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 
+/**
+ * This much is sent at once and not with the rest of its turn: it is still in the cache then, and the
+ * peer begins while we go on. Many commands, so that writes stay few.
+ */
+const EARLY_BYTES = 128 * 1024;
+
 /** A timer that runs this late says that our process stood still, not that the peer is silent. */
 const STALL_MS = 1_000;
 
@@ -36,6 +42,8 @@ export class Connection implements ByteStreamHandler {
   #pausedAtMs = Infinity;
   #over = false;
 
+  /** Called each time that what was written is out. */
+  onDrained: (() => void) | undefined;
   /** Called each time that we stop reading from a peer that does not take what we send. */
   onPaused: (() => void) | undefined;
 
@@ -63,6 +71,7 @@ export class Connection implements ByteStreamHandler {
 
   /** Something was staged: it leaves with all else of this turn. */
   flushSoon(): void {
+    if (this.#session.out.stagedBytes >= EARLY_BYTES) this.#send();
     if (this.#flushComing || this.#over) return;
     this.#flushComing = true;
     this.#clock.defer(this.#deferredFlush);
@@ -108,7 +117,7 @@ export class Connection implements ByteStreamHandler {
 
   drained(): void {
     if (this.#over) return;
-    this.#session.out.drained();
+    this.#out();
     this.#flush();
     if (this.#pausedAtMs === Infinity) return;
     if (this.#session.out.queuedBytes > this.#queuedBytesMax) return;
@@ -156,13 +165,32 @@ export class Connection implements ByteStreamHandler {
   #flush(): void {
     const { out } = this.#session;
     if (this.#over || !this.#connected) return;
-    this.#session.pump();
-    if (!out.isEmpty && !out.busy) this.#stream!.write(out.take());
+    do this.#session.pump();
+    while (this.#send() && this.#session.pumps);
     if (this.#pausedAtMs === Infinity && out.queuedBytes > this.#queuedBytesMax) {
       this.#pausedAtMs = this.#clock.nowMs();
       this.#stream!.pause();
       this.onPaused?.();
     }
+  }
+
+  /** Sends what is staged, if nothing is under way. True where it is out, and there is room for more. */
+  #send(): boolean {
+    const { out } = this.#session;
+    if (out.isEmpty || out.busy || this.#over || !this.#connected) return false;
+    const stream = this.#stream!;
+    const pieces = out.take();
+    if (stream.writeNow === undefined) stream.write(pieces);
+    else if (stream.writeNow(pieces)) {
+      this.#out();
+      return true;
+    }
+    return false;
+  }
+
+  #out(): void {
+    this.#session.out.drained();
+    this.onDrained?.();
   }
 
   /** One timer for the connection, armed for the earliest deadline. Armed early is harmless. */

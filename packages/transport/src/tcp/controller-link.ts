@@ -97,6 +97,7 @@ class TcpControllerLink implements ControllerLink {
     );
     const { queuedBytesMax, onPaused } = options;
     this.#connection = new Connection(this.#session, clock, () => {}, queuedBytesMax);
+    this.#connection.onDrained = () => this.#drained();
     if (onPaused !== undefined) this.#connection.onPaused = () => onPaused(stream.remote);
     const { sendTimeoutMs = SEND_TIMEOUT_MS } = options;
     this.#watch = new SendWatch(stream, clock, sendTimeoutMs, () => this.#stuck());
@@ -110,9 +111,6 @@ class TcpControllerLink implements ControllerLink {
       opened: () => connection.opened(),
       received: (buffer, start, end) => connection.received(buffer, start, end),
       drained: () => {
-        for (const { data, release } of this.#held) release(data);
-        this.#held = this.#staged;
-        this.#staged = [];
         this.#watch.drained();
         connection.drained();
       },
@@ -174,8 +172,12 @@ class TcpControllerLink implements ControllerLink {
     release?: (data: Uint8Array) => void,
   ): void {
     this.#session.respond(tag, status, dw0, dw1, data);
+    if (data !== undefined && release !== undefined) this.#hold(data, release);
     this.#connection.flushSoon();
-    if (data === undefined || release === undefined) return;
+  }
+
+  /** Before anything is sent: that may well be out at once. */
+  #hold(data: Uint8Array, release: (data: Uint8Array) => void): void {
     if (data.length <= COPY_BYTES_MAX || this.#session.ended) release(data);
     else if (this.#session.out.busy) this.#staged.push({ data, release });
     else this.#held.push({ data, release });
@@ -191,6 +193,12 @@ class TcpControllerLink implements ControllerLink {
     this.#forget();
     // After an orderly close the stream may still be sending from them: then they are not reused.
     if (how === "reset") for (const { data, release } of all) release(data);
+  }
+
+  #drained(): void {
+    for (const { data, release } of this.#held) release(data);
+    this.#held = this.#staged;
+    this.#staged = [];
   }
 
   /** A host that does not read may hold what it was sent, and the connection, for so long only. */

@@ -238,6 +238,10 @@ export class HostSession extends Session {
     }
   }
 
+  override get pumps(): boolean {
+    return this.#sendingCount > 0;
+  }
+
   /** One H2CData, as large as MAXH2CDATA lets it be. */
   #h2cData(cid: number, slot: HostSlot): void {
     const start = slot.sentBytes;

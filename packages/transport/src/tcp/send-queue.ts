@@ -45,6 +45,11 @@ export class SendQueue {
     return this.#staged + this.#writing;
   }
 
+  /** Of these, what no `take` has given out. */
+  get stagedBytes(): number {
+    return this.#staged;
+  }
+
   get isEmpty(): boolean {
     return this.#staged === 0;
   }

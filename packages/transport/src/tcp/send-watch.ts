@@ -40,9 +40,15 @@ export class SendWatch implements ByteStream {
   }
 
   write(pieces: readonly Uint8Array[]): void {
-    this.#busy = true;
-    if (this.#timer === undefined && this.#phase === "watching") this.#begin();
+    this.#wrote();
     this.#stream.write(pieces);
+  }
+
+  writeNow(pieces: readonly Uint8Array[]): boolean {
+    if (this.#stream.writeNow?.(pieces) === true) return true;
+    if (this.#stream.writeNow === undefined) this.write(pieces);
+    else this.#wrote();
+    return false;
   }
 
   /** To be called with the stream's event of that name. */
@@ -74,6 +80,11 @@ export class SendWatch implements ByteStream {
     this.#phase = "over";
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  #wrote(): void {
+    this.#busy = true;
+    if (this.#timer === undefined && this.#phase === "watching") this.#begin();
   }
 
   #begin(): void {

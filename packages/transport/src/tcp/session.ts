@@ -108,6 +108,11 @@ export abstract class Session implements PduSink {
     this.#partialSinceMs += ms;
   }
 
+  /** Whether there is anything held back. */
+  get pumps(): boolean {
+    return false;
+  }
+
   /** Nothing is sent, received or reported any more. */
   get ended(): boolean {
     return this.phase === Phase.Ended;
