@@ -10,6 +10,7 @@ export const order: readonly string[] = [
   "core",
   "bdev",
   "target",
+  "telemetry",
   "sim",
   "tools",
 ];

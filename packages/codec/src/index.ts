@@ -31,6 +31,7 @@ export {
   fieldsOf,
   layoutFaults,
   viewOf,
+  type AnyField,
   type Decoded,
   type Layout,
 } from "./layout.ts";
@@ -253,5 +254,5 @@ export {
   setPduHeader,
   type Digests,
 } from "./pdu.ts";
-export { checkPduHeader, pduName, type PduContext } from "./pdu-check.ts";
+export { checkPduHeader, pduName, strangerError, type PduContext } from "./pdu-check.ts";
 export { CRC32C_INITIAL, crc32c, crc32cFinish, crc32cUpdate } from "./crc32c.ts";

@@ -12,7 +12,8 @@ export type Decoded<L> = {
     : never;
 };
 
-type AnyField = Field<unknown>;
+/** A field of any value. */
+export type AnyField = Field<unknown>;
 
 const isField = (value: unknown): value is AnyField =>
   typeof value === "object" && value !== null && "get" in value && "offset" in value;

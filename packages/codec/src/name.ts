@@ -17,11 +17,22 @@ const words = (key: string): string =>
 export const hexh = (value: number, digits = 2): string =>
   `${value.toString(16).toUpperCase().padStart(digits, "0")}h`;
 
+type Table = Readonly<Record<string, number>>;
+
+/** The names of each table, once somebody has asked: a capture asks for one with every command. */
+const known = new WeakMap<Table, ReadonlyMap<number, string>>();
+
+function namesOf(table: Table): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  // Where two keys have one value, the first is its name.
+  for (const key of Object.keys(table).reverse()) names.set(table[key]!, words(key));
+  known.set(table, names);
+  return names;
+}
+
 /**
  * The name of `value` in a table of constants such as `AdminOpcode` or `Lid`: the words of its key,
- * or "unknown (C5h)" when the table does not have it.
+ * or "unknown (C5h)" when the table does not have it. A table must not change.
  */
-export function nameIn(table: Readonly<Record<string, number>>, value: number): string {
-  const key = Object.keys(table).find((key) => table[key] === value);
-  return key === undefined ? `unknown (${hexh(value)})` : words(key);
-}
+export const nameIn = (table: Table, value: number): string =>
+  (known.get(table) ?? namesOf(table)).get(value) ?? `unknown (${hexh(value)})`;

@@ -154,27 +154,48 @@ function wrongType(
   view: DataView,
   base: number,
 ): ProtocolError {
-  const speaks = guessProtocol(view, base);
+  const stranger = strangerError(view, base);
+  if (stranger !== undefined) return stranger;
   let message = `PDU of unknown type ${type.toString(16).padStart(2, "0")}h`;
-  if (speaks !== undefined) message = `the peer speaks ${speaks}, not NVMe/TCP`;
-  else if (found !== undefined) {
+  if (found !== undefined) {
     message = `${found.name} is never sent to a ${found.toHost ? "controller" : "host"}`;
   }
-  return new ProtocolError(Fes.InvalidHeaderField, 0, message, {
-    speaks,
-    hint: "Check the port: NVMe/TCP listens on 4420, discovery on 8009.",
-  });
+  return new ProtocolError(Fes.InvalidHeaderField, 0, message, { hint: CHECK_THE_PORT });
 }
 
-function guessProtocol(view: DataView, base: number): string | undefined {
-  const word = view.getUint32(base);
-  if (word === 0x48545450 || word === 0x47455420 || word === 0x504f5354) return "HTTP";
-  if (word === 0x5353482d) return "SSH";
+const CHECK_THE_PORT = "Check the port: NVMe/TCP listens on 4420, discovery on 8009.";
+const WANTS_TLS =
+  "A target there would want TLS and a key (--tls-key-file); anything else is the wrong port.";
+
+/**
+ * The error for a peer that speaks another protocol, where the 4 bytes at `base` say which one; else
+ * undefined. For those who hold less than a common header, because the peer has said no more.
+ */
+export function strangerError(view: DataView, base: number): ProtocolError | undefined {
+  const speaks = guessProtocol(view.getUint32(base));
+  if (speaks === undefined) return undefined;
+  const message = `the peer speaks ${speaks}, not NVMe/TCP`;
+  const hint = speaks === "TLS" ? WANTS_TLS : CHECK_THE_PORT;
+  return new ProtocolError(Fes.InvalidHeaderField, 0, message, { speaks, hint });
+}
+
+/** What protocols begin with that are found at ports nearby. */
+const beginnings: ReadonlyMap<number, string> = new Map([
+  [0x48545450, "HTTP"], // "HTTP"
+  [0x47455420, "HTTP"], // "GET "
+  [0x504f5354, "HTTP"], // "POST"
+  [0x5353482d, "SSH"], // "SSH-"
+  [0x4e42444d, "NBD"], // "NBDM"
+  [0x32323020, "SMTP or FTP"], // "220 "
+  [0x52464220, "VNC"], // "RFB "
+]);
+
+function guessProtocol(word: number): string | undefined {
   // Handshake or alert, of record version 3.1 or 3.3.
   const record = word >>> 8;
   if (record === 0x160301 || record === 0x160303) return "TLS";
   if (record === 0x150301 || record === 0x150303) return "TLS";
-  return undefined;
+  return beginnings.get(word);
 }
 
 const hex = (flags: number): string => `${flags.toString(16).padStart(2, "0")}h`;

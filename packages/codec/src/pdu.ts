@@ -17,7 +17,7 @@ export const PduType = {
 } as const;
 export type PduType = (typeof PduType)[keyof typeof PduType];
 
-/** Flag bits of the common header. Which of them a type may carry is in {@link pduRules}. */
+/** Flag bits of the common header. Which of them a type may carry: `checkPduHeader`. */
 export const PduFlag = {
   /** HDGSTF: a header digest follows the header. */
   HeaderDigest: 1,

@@ -4,6 +4,7 @@
 import type { Decoded, IdentifyController, NvmeofError } from "@nvmeof/codec";
 import type { CloseHow, QueueOwner } from "@nvmeof/transport";
 import type { AuthResult } from "./auth/host-exchange.ts";
+import type { CommandWatchers } from "./command-watch.ts";
 import type { QueuePair } from "./queue-pair.ts";
 
 /** Facts of a controller, as it gave them during the bring-up that is current. */
@@ -41,8 +42,19 @@ export class Association {
   /** CC as the host has set it; undefined before that: then there is nothing to shut down. */
   cc: number | undefined;
 
-  constructor(sinceMs = 0) {
+  readonly #watchers: CommandWatchers | undefined;
+
+  /** @param watchers see the commands of its queues. */
+  constructor(sinceMs = 0, watchers?: CommandWatchers) {
     this.sinceMs = sinceMs;
+    this.#watchers = watchers;
+  }
+
+  /** A queue was made. The association has it from now on, so that it is closed in any case. */
+  add(queue: QueuePair): void {
+    if (queue.qid === 0) this.admin = queue;
+    else this.io.push(queue);
+    this.#watchers?.attach(queue);
   }
 
   /** Admin queue first, then the I/O queues by QID. */

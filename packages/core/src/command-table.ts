@@ -2,6 +2,7 @@
 // Read first: Base 2.0 §3.3.3.1 "Common Command Format", Command Identifier; DESIGN.md §4.
 
 import { Fes, type NvmeofError, ProtocolError } from "@nvmeof/codec";
+import type { QueueWatcher } from "./command-watch.ts";
 
 /**
  * How a command ends: `error` is undefined for success; `dw0` and `dw1` are the completion's, 0 where
@@ -21,6 +22,8 @@ export const NO_CID = -1;
 /** Owner of the fact "in flight". Nothing else settles or drops a command. */
 export class CommandTable {
   readonly slots: number;
+  /** Sees commands end; undefined while nobody wants to. */
+  watcher: QueueWatcher | undefined;
   readonly #thrown: (error: unknown) => void;
   readonly #phase: Uint8Array;
   readonly #settle: (CommandSettle | undefined)[];
@@ -110,7 +113,7 @@ export class CommandTable {
       return;
     }
     this.#inflight--;
-    this.#call(settle!, error, dw0, dw1);
+    this.#call(cid, settle!, error, dw0, dw1);
   }
 
   /**
@@ -126,7 +129,7 @@ export class CommandTable {
     this.#deadlineMs[cid] = deadlineMs;
     this.#inflight--;
     this.#abandoned++;
-    this.#call(settle, error, 0, 0);
+    this.#call(cid, settle, error, 0, 0);
   }
 
   /** The queue is gone: takes nothing any more, and settles all in flight with what `errorOf` says. */
@@ -143,7 +146,7 @@ export class CommandTable {
         continue;
       }
       this.#inflight--;
-      this.#call(settle!, errorOf(cid), 0, 0);
+      this.#call(cid, settle!, errorOf(cid), 0, 0);
     }
   }
 
@@ -171,9 +174,26 @@ export class CommandTable {
     this.#deadlineMs[cid] = Infinity;
   }
 
-  #call(settle: CommandSettle, error: NvmeofError | undefined, dw0: number, dw1: number): void {
+  #call(
+    cid: number,
+    settle: CommandSettle,
+    error: NvmeofError | undefined,
+    dw0: number,
+    dw1: number,
+  ): void {
+    // First: the caller may submit again, under the same CID.
+    if (this.watcher !== undefined) this.#tell(this.watcher, cid, error);
     try {
       settle(error, dw0, dw1);
+    } catch (thrown) {
+      this.#thrown(thrown);
+    }
+  }
+
+  /** Whoever watches and throws must not keep a caller from being settled. */
+  #tell(watcher: QueueWatcher, cid: number, error: NvmeofError | undefined): void {
+    try {
+      watcher.ended(cid, error);
     } catch (thrown) {
       this.#thrown(thrown);
     }

@@ -110,8 +110,7 @@ export function* openQueue(
       { transport, clock, qid, entries, inCapsuleBytes, connectTimeoutMs, owner },
       { ...events, opened: () => done(undefined, queue) },
     );
-    if (qid === 0) association.admin = queue;
-    else association.io.push(queue);
+    association.add(queue);
   });
 }
 

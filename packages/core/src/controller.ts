@@ -20,6 +20,8 @@ import type { AuthResult } from "./auth/host-exchange.ts";
 import { Authenticator } from "./authenticator.ts";
 import type { CloseOptions, CloseReport } from "./close.ts";
 import type { CommandSettle } from "./command-table.ts";
+import { type CommandWatcher, CommandWatchers } from "./command-watch.ts";
+import { ControllerDiagnostics } from "./diagnostics.ts";
 import { Ending } from "./ending.ts";
 import { AbortedError, StateError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { guarded } from "./guard.ts";
@@ -54,12 +56,18 @@ interface Mail {
   readonly holds?: () => boolean;
 }
 
+/**
+ * One controller of a subsystem, from the first attempt to connect to the end of its close.
+ * Callbacks, no promises: see `ControllerHandle` for those.
+ */
 export class Controller {
   readonly options: ResolvedOptions;
   readonly #table: Lifecycle;
   #state: State = "connecting";
   readonly #mailbox: Mailbox<Mail>;
   readonly #observers: Observers;
+  readonly #watchers = new CommandWatchers();
+  readonly #diagnostics: ControllerDiagnostics | undefined;
   readonly #admin: AdminWaitingList;
   readonly #outage: Outage;
   readonly #timeouts: Timeouts;
@@ -108,6 +116,7 @@ export class Controller {
     this.#addresses = new Addresses(transports);
     this.#mailbox = new Mailbox<Mail>(clock, (mail) => this.#handle(mail));
     this.#observers = new Observers(clock);
+    this.#diagnostics = this.#publishing();
     this.#admin = new AdminWaitingList(this.options);
     this.#ending = new Ending(clock);
     this.#authenticator = Authenticator.of(this.options, {
@@ -191,6 +200,14 @@ export class Controller {
     return this.#observers.add(observer);
   }
 
+  /**
+   * Shows `watcher` every command from now on, on this connection and later ones, until the returned
+   * function is called. It stands on the hot path: see {@link CommandWatcher}.
+   */
+  watchCommands(watcher: CommandWatcher): () => void {
+    return this.#watchers.add(watcher, () => this.#association?.queues ?? []);
+  }
+
   /** A handle that is in use: named in the report of a close, pinning nothing. */
   hold(what: string): () => void {
     return this.#ending.hold(what);
@@ -209,6 +226,16 @@ export class Controller {
   admin(command: AdminCommand, settle: CommandSettle): void {
     const send = (then: CommandSettle): void => this.#sendAdmin(command, then);
     send(this.#authenticator?.repeating(settle, send) ?? settle);
+  }
+
+  /** Tells those who listen by name, where there are any such. */
+  #publishing(): ControllerDiagnostics | undefined {
+    const { diagnostics } = this.options;
+    if (diagnostics === undefined) return undefined;
+    const publishing = new ControllerDiagnostics(diagnostics, this);
+    this.#observers.add((event) => publishing.observed(event));
+    this.#watchers.add(publishing, () => []);
+    return publishing;
   }
 
   #sendAdmin(command: AdminCommand, settle: CommandSettle): void {
@@ -388,8 +415,9 @@ export class Controller {
   #startAttempt(): void {
     this.#endFence = undefined;
     if (this.#addresses.isCurrentLeaving) this.#addresses.next();
-    const association = new Association(this.options.clock.nowMs());
+    const association = new Association(this.options.clock.nowMs(), this.#watchers);
     this.#association = association;
+    this.#diagnostics?.attempting(this.#state);
     const isCurrent = (): boolean => this.#association === association;
     const events: AttemptEvents = {
       connected: (facts) => {
@@ -452,6 +480,7 @@ export class Controller {
     const { admin, sinceMs } = this.#association!;
     this.#services = new LiveServices(clock, admin!, keepAliveTimeoutMs, sinceMs, {
       asyncEvent: (event) => this.#asyncEvent(event),
+      answered: (roundTripMs) => this.#diagnostics?.answered(roundTripMs),
       silent: (reason) => this.lost(reason),
     });
     this.#authenticator?.live(this.#association!);

@@ -22,9 +22,21 @@ export { Association, type ControllerFacts } from "./association.ts";
 export { type AuthFailureKind, AuthenticationError } from "./auth/errors.ts";
 export type { AuthResult } from "./auth/host-exchange.ts";
 export type { AuthAlgorithms, Authentication, ResolvedAuthentication } from "./auth/options.ts";
+export {
+  type AnaMessage,
+  type CommandMessage,
+  type ControllerName,
+  type KeepAliveMessage,
+  type PathMessage,
+  type ResetMessage,
+  type ViolationMessage,
+  hostChannels,
+} from "./channels.ts";
 export type { CloseOptions, ClosePhase, CloseReport } from "./close.ts";
 export { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
+export type { CommandWatcher, QueueWatcher } from "./command-watch.ts";
 export { Controller, type RequestDone } from "./controller.ts";
+export { type DiagnosticsSource, controllerName } from "./diagnostics.ts";
 export {
   type DiscoverOptions,
   type Discovered,
@@ -62,7 +74,12 @@ export {
   states,
 } from "./lifecycle.ts";
 export {
+  type AcquireRequest,
+  type FormatRequest,
   type NamespaceRequest,
+  type RegisterRequest,
+  type ReleaseRequest,
+  type SanitizeRequest,
   attachNamespaceCommand,
   copyCommand,
   createNamespaceCommand,

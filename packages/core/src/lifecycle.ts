@@ -22,6 +22,7 @@ export const states = [
   "closing",
   "closed",
 ] as const;
+/** Where a controller is in its life: see {@link states}. */
 export type State = (typeof states)[number];
 
 /**
@@ -56,6 +57,7 @@ export const events = [
   "lossElapsed",
   "ended",
 ] as const;
+/** What happens to a controller: see {@link events}. */
 export type Event = (typeof events)[number];
 
 /**
@@ -85,6 +87,7 @@ export type Effect =
   | "runClose"
   | "finish";
 
+/** What follows an event: the next state, and what is done on the way there, in this order. */
 export interface Transition {
   readonly to: State;
   readonly run: readonly Effect[];
@@ -103,6 +106,7 @@ export type Lifecycle = Readonly<Record<State, Readonly<Record<Event, Cell>>>>;
 
 const go = (to: State, ...run: Effect[]): Transition => ({ to, run });
 
+/** What every event does in every state: the one table that moves controllers. */
 export const lifecycle: Lifecycle = {
   connecting: {
     connected: go("live", "goLive"),

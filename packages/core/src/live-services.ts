@@ -12,6 +12,8 @@ import type { QueuePair } from "./queue-pair.ts";
 /** What the services tell the controller. They report; they decide nothing. */
 export interface ServiceEvents {
   asyncEvent(event: Decoded<typeof AsyncEvent>): void;
+  /** The controller has answered Keep Alive, after that time. */
+  answered(roundTripMs: number): void;
   /** The controller does not answer, or no longer accepts Keep Alive. */
   silent(error: NvmeofError): void;
 }
@@ -78,13 +80,16 @@ export class LiveServices {
   }
 
   #send(machine: KeepAlive): void {
+    const sentMs = this.#clock.nowMs();
     // Never out of room: the controller keeps slots of the admin queue back for itself.
     sendAdmin(this.#admin, keepAliveCommand(Infinity), Infinity, (error) => {
       if (this.#stopped === "stopped") return;
       // Who asks for authentication is there; what follows from it is asked by the queue.
       if (error === undefined || wantsProof(error)) {
-        machine.handle({ type: "acknowledged" }, this.#clock.nowMs());
+        const nowMs = this.#clock.nowMs();
+        machine.handle({ type: "acknowledged" }, nowMs);
         this.#watch();
+        this.#events.answered(nowMs - sentMs);
       } else if (error instanceof NvmeStatusError) {
         this.#events.silent(error);
       }

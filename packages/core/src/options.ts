@@ -2,7 +2,7 @@
 // Read first: ux-anchors.md §3.8 (reasons for the defaults); Base 2.0 §6.3 "Connect command".
 
 import { checkNqn, uuidBytes } from "@nvmeof/codec";
-import type { Clock, Transport } from "@nvmeof/transport";
+import type { Clock, Diagnostics, Transport } from "@nvmeof/transport";
 import {
   type Authentication,
   type ResolvedAuthentication,
@@ -88,6 +88,8 @@ export interface ControllerOptions extends HostIdentity {
   readonly authentication?: Authentication | undefined;
   /** Default: nobody; then a lost controller connects again at once. */
   readonly fence?: FencePort;
+  /** Where people listen to what happens: see `diagnostics.ts`. Default: where the (first) transport says. */
+  readonly diagnostics?: Diagnostics | undefined;
   /** When to try again, to stop waiting and to give up: see {@link ReconnectPolicy}. */
   readonly reconnect?: Partial<ReconnectPolicy>;
 }
@@ -95,10 +97,11 @@ export interface ControllerOptions extends HostIdentity {
 /** Options with every default filled in. */
 export type ResolvedOptions = Omit<
   Required<ControllerOptions>,
-  "transport" | "reconnect" | "fence" | "authentication"
+  "transport" | "reconnect" | "fence" | "authentication" | "diagnostics"
 > & {
   readonly authentication: ResolvedAuthentication | undefined;
   readonly fence: FencePort | undefined;
+  readonly diagnostics: Diagnostics | undefined;
   readonly transports: readonly Transport[];
   readonly reconnect: ReconnectPolicy;
 };
@@ -155,6 +158,7 @@ const known: Readonly<Record<keyof ControllerOptions, true>> = {
   adminWaitingMax: true,
   authentication: true,
   fence: true,
+  diagnostics: true,
   reconnect: true,
 };
 
@@ -192,6 +196,7 @@ export function resolveOptions(options: ControllerOptions): ResolvedOptions {
     transferBytesMax: 1024 * 1024,
     adminWaitingMax: 128,
     fence: undefined,
+    diagnostics: transports[0]!.diagnostics,
     ...(given(rest) as HostIdentity & { subsystemNqn: string }),
     transports,
     authentication: authentication && resolveAuthentication(authentication),

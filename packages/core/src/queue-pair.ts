@@ -24,6 +24,7 @@ import {
   TurnClock,
 } from "@nvmeof/transport";
 import { type CommandSettle, CommandTable, NO_CID } from "./command-table.ts";
+import type { QueueWatcher, WatchedQueue } from "./command-watch.ts";
 import { AbortedError, NvmeStatusError } from "./errors.ts";
 import { guarded, rethrowLater } from "./guard.ts";
 import { deadline } from "./stall.ts";
@@ -65,7 +66,7 @@ export const FOREVER = Infinity;
 const lostWithQueue = (cause: NvmeofError): NvmeofError =>
   new AbortedError("controller-reset", "unknown", false, { cause });
 
-export class QueuePair implements QueueEvents {
+export class QueuePair implements QueueEvents, WatchedQueue {
   readonly qid: number;
   /** Most commands in flight. */
   readonly depth: number;
@@ -112,6 +113,15 @@ export class QueuePair implements QueueEvents {
       },
       this,
     );
+  }
+
+  /** Sees commands begin and end; undefined while nobody wants to. */
+  get watcher(): QueueWatcher | undefined {
+    return this.#table.watcher;
+  }
+
+  set watcher(watcher: QueueWatcher | undefined) {
+    this.#table.watcher = watcher;
   }
 
   get inflight(): number {
@@ -163,10 +173,21 @@ export class QueuePair implements QueueEvents {
     const deadlineMs = timeoutMs === FOREVER ? FOREVER : this.#turns.nowMs() + timeoutMs;
     const cid = this.#table.take(settle, timeoutMs, deadlineMs, Sqe.opc.get(this.sqe));
     if (cid === NO_CID) return NO_CID;
+    const { watcher } = this.#table;
+    if (watcher !== undefined) this.#tellStarted(watcher, cid, data?.length ?? 0);
     this.#link.submit(cid, this.#sqeBytes, direction, data);
     // A link that reports its end inside `submit` has settled the command already.
     if (deadlineMs < this.#timerAtMs && this.#phase === "open") this.#arm(deadlineMs);
     return cid;
+  }
+
+  /** Whoever watches and throws must not keep a command from being sent. */
+  #tellStarted(watcher: QueueWatcher, cid: number, dataBytes: number): void {
+    try {
+      watcher.started(cid, this.sqe, dataBytes);
+    } catch (thrown) {
+      rethrowLater(this.#clock, thrown);
+    }
   }
 
   /**

@@ -17,6 +17,7 @@ export interface ReconnectPolicy {
   readonly lossMs: number;
 }
 
+/** When to try again and to give up, where nobody says otherwise. */
 export const defaultReconnectPolicy: ReconnectPolicy = {
   delayMs: 2_000,
   delayMaxMs: 10_000,

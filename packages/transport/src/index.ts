@@ -11,6 +11,7 @@ export type {
 } from "./byte-stream.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { Region } from "./copy.ts";
+export type { Diagnostics, DiagnosticsChannel } from "./diagnostics.ts";
 export {
   ClosedError,
   PeerTerminatedError,
@@ -22,8 +23,8 @@ export type {
   CloseHow,
   ControllerEvents,
   ControllerLink,
-  LinkListener,
   DataSource,
+  LinkListener,
   QueueEvents,
   QueueLink,
   QueueOptions,

@@ -4,6 +4,7 @@
 import type { DataDirection, NvmeofError } from "@nvmeof/codec";
 import type { ProvenNames, StreamSecurity } from "./byte-stream.ts";
 import type { Clock } from "./clock.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 
 /** An address in the words of the discovery log page. */
 export interface TransportAddress {
@@ -89,6 +90,8 @@ export interface Transport {
   readonly clock: Clock;
   /** How its connections are protected. Default: not at all. */
   readonly security?: StreamSecurity | undefined;
+  /** Where its platform lets people listen to what happens. Default: nowhere. */
+  readonly diagnostics?: Diagnostics | undefined;
   /** What another thread makes the same transport of. Not there for one that this thread alone has. */
   readonly recipe?: () => TransportRecipe;
   openQueue(options: QueueOptions, events: QueueEvents): QueueLink;
@@ -121,15 +124,15 @@ export interface ControllerEvents {
   lost(error: NvmeofError): void;
 }
 
-/** A controller's end of one queue. Commands are named by the slot (`tag`) they arrived in. */
-export interface ControllerLink {
-  /** The host's address as a person writes it. */
 /** Where read data comes from when a link says where it goes. */
 export interface DataSource {
   /** Writes the data to `into`, from its byte `at` on. */
   fill(into: Uint8Array, at: number): void;
 }
 
+/** A controller's end of one queue. Commands are named by the slot (`tag`) they arrived in. */
+export interface ControllerLink {
+  /** The host's address as a person writes it. */
   readonly remote: string;
   /** Whom the host has proven to be, from `opened` on; `undefined` where nothing is proven. */
   readonly proven?: ProvenNames | undefined;
@@ -142,14 +145,14 @@ export interface DataSource {
   /** The data that came in the capsule; valid until `respond`. */
   capsuleData(tag: number): Uint8Array | undefined;
   /**
-   * Takes the command's data from the host into `buffer`, as much as it has room for; `fetched`
-   * follows. The buffer is the link's until then, or until `respond`.
-  /**
    * The bytes in which the data of the capsule was received, from byte `arrivedAt` on: no copy was
    * made of it yet. Only inside `command`, and not for data that came in several parts.
    */
   arrivedIn?(tag: number): Uint8Array | undefined;
   arrivedAt?(tag: number): number;
+  /**
+   * Takes the command's data from the host into `buffer`, as much as it has room for; `fetched`
+   * follows. The buffer is the link's until then, or until `respond`.
    */
   fetch(tag: number, buffer: Uint8Array): void;
   /**
@@ -165,14 +168,14 @@ export interface DataSource {
     data?: Uint8Array,
     release?: (data: Uint8Array) => void,
   ): void;
-  /** Takes `slots` commands from now on, with or without SQ flow control (then SQHD is FFFFh). */
-  configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void;
-  /**
   /**
    * As `respond` with status 0 and `bytes` of read data, which `source` writes to its place during the
    * call. False, and nothing done, where the link has no such place now.
    */
   respondFrom?(tag: number, bytes: number, source: DataSource): boolean;
+  /** Takes `slots` commands from now on, with or without SQ flow control (then SQHD is FFFFh). */
+  configure(slots: number, flowControl: boolean, inCapsuleBytes: number): void;
+  /**
    * Ends the queue at once; no event follows. A host that leaves its end open after an orderly close
    * has it reset after `lingerMs`; the default is the transport's.
    */

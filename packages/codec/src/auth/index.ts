@@ -21,6 +21,7 @@ export {
   DhchapReply,
   DhchapSuccess1,
   DhchapSuccess2,
+  type FailureMessage,
   authTidOf,
   decodeAuthMessage,
   encodeAuthMessage,

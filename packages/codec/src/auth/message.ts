@@ -135,13 +135,15 @@ export type AuthMessage =
   | FailureMessage<"failure1">
   | FailureMessage<"failure2">;
 
-interface FailureMessage<T extends string> {
+/** A message that ends an exchange; whose, its type says. */
+export interface FailureMessage<T extends string> {
   readonly type: T;
   readonly tid: number;
   readonly reason: number;
   readonly explanation: number;
 }
 
+/** Which message it is. */
 export type AuthMessageType = AuthMessage["type"];
 type Message<T extends AuthMessageType> = Extract<AuthMessage, { readonly type: T }>;
 

@@ -22,6 +22,7 @@ export const authHashNames = {
   sha384: AuthHash.Sha384,
   sha512: AuthHash.Sha512,
 } as const;
+/** What people call a hash: "sha256". */
 export type AuthHashName = keyof typeof authHashNames;
 
 /** Names of groups. */
@@ -33,6 +34,7 @@ export const dhGroupNames = {
   ffdhe6144: DhGroup.Ffdhe6144,
   ffdhe8192: DhGroup.Ffdhe8192,
 } as const;
+/** What people call a group: "ffdhe2048". */
 export type DhGroupName = keyof typeof dhGroupNames;
 
 const nameIn = (names: Readonly<Record<string, number>>, id: number): string =>

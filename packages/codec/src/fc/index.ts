@@ -47,6 +47,7 @@ export {
   lsCommandOf,
   lsRejectText,
   type LsAnswer,
+  type LsDescriptor,
   type LsPayload,
   type LsRequest,
 } from "./link-service.ts";

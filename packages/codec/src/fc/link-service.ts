@@ -84,7 +84,7 @@ export const LsDescriptorHeader = {
 } as const;
 
 /** A descriptor of a payload: its tag, and its bytes, header included. */
-type LsDescriptor = readonly [tag: LsTag, bytes: number];
+export type LsDescriptor = readonly [tag: LsTag, bytes: number];
 
 /** What is fixed in a payload, beside its declared fields. */
 export interface LsPayload {

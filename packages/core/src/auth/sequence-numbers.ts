@@ -6,6 +6,7 @@ import type { AuthCrypto } from "./crypto.ts";
 /** Numbers of a peer that are remembered. A replay of an older one meets another challenge anyway. */
 const REMEMBERED_MAX = 256;
 
+/** Sequence numbers of a host for its challenges, and those of its peers that were seen already. */
 export class SequenceNumbers {
   #last: number;
   readonly #seen = new Set<number>();

@@ -45,6 +45,7 @@ const silent: ByteStreamHandler = {
   ended: () => {},
 };
 
+/** A controller in this process: honest, but for what a test tells it to do. */
 export class ScriptedController {
   readonly clock: Clock;
   /** Every command that arrived, in this order. */

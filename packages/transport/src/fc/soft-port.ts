@@ -336,7 +336,7 @@ export abstract class SoftPort implements CommonPort, FrameLinkEvents {
     this.remoteLost(remote, error);
   }
 
-  /** An OX_ID, or {@link NO_ID}. Commands leave some for logins and link services. */
+  /** An OX_ID, or -1 for none. Commands leave some for logins and link services. */
   protected takeId(whatFor: "command" | "service"): number {
     const oxId = this.#ids.take(this.clock.nowMs());
     if (oxId === NO_ID || whatFor === "service" || this.#ids.free >= SERVICES_MIN) return oxId;

@@ -2,6 +2,7 @@
 // Read first: ../fc/stream-link.ts for what is sent; tcp.ts for the sockets.
 
 import { randomBytes } from "node:crypto";
+import { channel } from "node:diagnostics_channel";
 import { SoftHostPort } from "../fc/host-port.ts";
 import { FcHost } from "../fc/host-transport.ts";
 import type { PortNames } from "../fc/names.ts";
@@ -34,7 +35,11 @@ export function fc(options: FcTransportOptions): Transport {
   const hostPort = new SoftHostPort({ link, clock: systemClock, names });
   const initiator = new FcHost({ port: hostPort, clock: systemClock });
   const address = { trtype: "fc", traddr: host, trsvcid: String(port) };
-  return { ...initiator.transport(address, 0n), recipe: () => ({ trtype: "fc", options }) };
+  return {
+    ...initiator.transport(address, 0n),
+    diagnostics: channel,
+    recipe: () => ({ trtype: "fc", options }),
+  };
 }
 
 /** A listener for FC that is ready: it knows its port. */

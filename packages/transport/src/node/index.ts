@@ -1,5 +1,6 @@
 // Entry point of @nvmeof/transport/node: TCP, FC over TCP, and the real clock.
 
+import { channel } from "node:diagnostics_channel";
 import { type HostTransportOptions, hostTransport } from "../tcp/host-link.ts";
 import type { Transport, TransportRecipe } from "../queue-link.ts";
 import { systemClock } from "./clock.ts";
@@ -27,12 +28,13 @@ export type TcpTransportOptions = TcpAddress &
 export function tcp(options: TcpTransportOptions): Transport {
   const { host, port, localAddress, tls, ...asked } = options;
   const to = { host, port, ...(localAddress === undefined ? {} : { localAddress }) };
-  const transport = hostTransport({
+  const over = hostTransport({
     ...asked,
     address: { trtype: "tcp", traddr: host, trsvcid: String(port) },
     connector: tls === undefined ? tcpConnector(to) : tlsConnector(to, tls),
     clock: systemClock,
   });
+  const transport: Transport = { ...over, diagnostics: channel };
   const plain = tls === undefined ? {} : { tls: revealed(tls) };
   // A function that finds keys stays in its thread.
   if (typeof tls?.key === "function") return transport;

@@ -22,7 +22,14 @@ export const bracketed = (host: string, port: number): string =>
 
 const reasonOf = (error: NodeJS.ErrnoException): string => {
   if (error instanceof AggregateError) return eachReason(error.errors as AddressFailure[]);
-  return error.code === "ECONNREFUSED" ? "connection refused" : error.message;
+  return reasons[error.code ?? ""] ?? error.message;
+};
+
+/** In our words, where those of the platform are none. */
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "the name is unknown",
+  EAI_AGAIN: "the name server does not answer",
 };
 
 /** What one of the addresses of a name answered. */
@@ -41,8 +48,8 @@ function eachReason(failures: readonly AddressFailure[]): string {
 
 const hints: Readonly<Record<string, string>> = {
   ECONNREFUSED: "Nothing listens there. Is the target running, and on this port?",
-  ENOTFOUND: "The name is unknown. Check its spelling, or give an IP address.",
-  EAI_AGAIN: "The name server did not answer.",
+  ENOTFOUND: "Check the spelling of the name, or give an IP address.",
+  EAI_AGAIN: "Try again, or give an IP address.",
   EHOSTUNREACH: "There is no route to that host.",
   ENETUNREACH: "There is no route to that network.",
   EACCES: "This machine does not allow it: a firewall, or a broadcast address.",
@@ -107,22 +114,22 @@ export class SocketStream implements ByteStream {
   #over = false;
   #paused = false;
   #writes = 0;
+  /** Writes that were out at once, and whose callbacks are yet to come: before those of later ones. */
+  #early = 0;
   /** For the connection, then for its opening, later for an orderly close. */
   #timer: NodeJS.Timeout | undefined;
   readonly #written = (error?: Error | null): void => {
-    this.#writes--;
-    // A write that failed says so by the end of the stream.
-    if (this.#writes === 0 && !this.#over && !error) this.#handler?.drained();
-  };
-  /** Writes that were out at once, and whose callbacks are yet to come: before those of later ones. */
-  #early = 0;
-
-  constructor(remote: string) {
-    this.remote = remote;
     if (this.#early > 0) {
       this.#early--;
       return;
     }
+    this.#writes--;
+    // A write that failed says so by the end of the stream.
+    if (this.#writes === 0 && !this.#over && !error) this.#handler?.drained();
+  };
+
+  constructor(remote: string) {
+    this.remote = remote;
   }
 
   /** Whether the stream has ended, for whatever reason. */
@@ -192,13 +199,6 @@ export class SocketStream implements ByteStream {
     if (last > 0) this.#socket.uncork();
   }
 
-  pause(): void {
-    this.#paused = true;
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#paused = false;
   writeNow(pieces: readonly Uint8Array[]): boolean {
     this.write(pieces);
     if (this.#writes !== 1 || this.#socket.writableLength > 0) return false;
@@ -207,6 +207,13 @@ export class SocketStream implements ByteStream {
     return true;
   }
 
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 

@@ -14,7 +14,7 @@ import type {
 } from "../queue-link.ts";
 import { Connection } from "./connection.ts";
 import { HostSession } from "./host-session.ts";
-import type { SessionOptions } from "./initialize.ts";
+import type { Agreement, SessionOptions } from "./initialize.ts";
 
 /** What a host asks of its connections. */
 export interface HostTransportOptions extends Partial<SessionOptions> {
@@ -23,6 +23,8 @@ export interface HostTransportOptions extends Partial<SessionOptions> {
   readonly clock: Clock;
   /** Receive buffer of an I/O queue, bytes. Default 256 KiB; an admin queue takes an eighth. */
   readonly receiveBytes?: number;
+  /** Told what each connection has agreed upon, before its queue is opened. For those who look. */
+  readonly onInitialized?: (qid: number, agreement: Agreement) => void;
 }
 
 const RECEIVE_BYTES = 256 * 1024;
@@ -34,7 +36,10 @@ class HostLink implements QueueLink {
   constructor(options: HostTransportOptions, queue: QueueOptions, events: QueueEvents) {
     const { clock } = options;
     const guarded: QueueEvents = {
-      opened: () => events.opened(),
+      opened: () => {
+        options.onInitialized?.(queue.qid, this.#session.agreed);
+        events.opened();
+      },
       completed: (cid, view, base) => events.completed(cid, view, base),
       lost: (error: NvmeofError) => {
         this.#connection.sessionFailed();

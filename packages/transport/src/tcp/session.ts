@@ -73,6 +73,11 @@ export abstract class Session implements PduSink {
     this.#peerTermReq = toHost ? PduType.C2HTermReq : PduType.H2CTermReq;
   }
 
+  /** What both sides agreed on. Only once the session has told that it is open. */
+  get agreed(): Agreement {
+    return this.agreement!;
+  }
+
   /** A PDU of the running phase. */
   protected abstract running(type: number, view: DataView, base: number, dataBytes: number): void;
   /** The initialisation PDU of the peer. */
@@ -103,14 +108,14 @@ export abstract class Session implements PduSink {
    */
   pump(): void {}
 
-  /** We did not read for `ms`: what the peer owes us it may have sent long ago. */
-  postpone(ms: number): void {
-    this.#partialSinceMs += ms;
-  }
-
   /** Whether there is anything held back. */
   get pumps(): boolean {
     return false;
+  }
+
+  /** We did not read for `ms`: what the peer owes us it may have sent long ago. */
+  postpone(ms: number): void {
+    this.#partialSinceMs += ms;
   }
 
   /** Nothing is sent, received or reported any more. */

@@ -1,0 +1,126 @@
+// `--metrics`: an HTTP server with one page, for Prometheus, as long as its verb runs.
+// Read first: metrics-options.ts; @nvmeof/telemetry prometheus/metrics.ts for what it says.
+
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { NvmeGroup } from "@nvmeof/bdev/nvme";
+import { NvmeMetrics } from "@nvmeof/telemetry/prometheus";
+import type { Target } from "@nvmeof/target";
+import type { NbdServer } from "@nvmeof/tools";
+import { CliError } from "./errors.ts";
+
+/** Connections at the same time; a Prometheus has one, a person looking a few. */
+const CONNECTIONS_MAX = 16;
+const HEADER_BYTES_MAX = 8_192;
+/** For the headers of a request, for all of it, and of silence between two, ms. */
+const HEADERS_MS = 5_000;
+const REQUEST_MS = 10_000;
+const IDLE_MS = 60_000;
+/** How often these are looked at, ms. */
+const LOOK_MS = 1_000;
+
+const PATH = "/metrics";
+
+const listenHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "The port is in use. Choose another, or 0 for any free one.",
+  EACCES: "Ports below 1024 are for root on most systems. Choose another, or 0 for any free one.",
+  EADDRNOTAVAIL: "This machine does not have that address. Leave out the host for the loopback.",
+};
+
+/** What is shown, and where. */
+export class MetricsEndpoint {
+  readonly #server: Server;
+  readonly #metrics: NvmeMetrics;
+  #groups = 0;
+  readonly url: string;
+
+  constructor(server: Server, metrics: NvmeMetrics) {
+    this.#server = server;
+    this.#metrics = metrics;
+    const { address, family, port } = server.address() as AddressInfo;
+    const host = family === "IPv6" ? `[${address}]` : address;
+    this.url = `http://${host}:${port}${PATH}`;
+  }
+
+  /** Shows a host, as nvme0, nvme1 and so on. */
+  watchHost(group: NvmeGroup): void {
+    this.#metrics.watchHost(group, `nvme${this.#groups++}`);
+  }
+
+  watchTarget(target: Target): void {
+    this.#metrics.watchTarget(target);
+  }
+
+  watchNbd(server: NbdServer): void {
+    this.#metrics.watchNbd(server);
+  }
+
+  /** Answers nobody any more; connections end at once. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** @throws CliError NVME_ERR_LISTEN */
+export async function openEndpoint(
+  { host, port }: { readonly host: string; readonly port: number },
+  options: { readonly nqnLabels: boolean },
+): Promise<MetricsEndpoint> {
+  const metrics = new NvmeMetrics(options);
+  // Not above: of a bundle, every verb would load it.
+  const { createServer } = await import("node:http");
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: IDLE_MS,
+      connectionsCheckingInterval: LOOK_MS,
+    },
+    (request, response) => answer(metrics, request, response),
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const hint = listenHints[error.code ?? ""] ?? error.message;
+      const message = `cannot listen on ${host}:${port} for metrics`;
+      reject(new CliError("NVME_ERR_LISTEN", message, { hint, cause: error }));
+    });
+    server.listen({ host, port }, resolve);
+  });
+  // What happens to one connection later is its client's affair.
+  server.removeAllListeners("error").on("error", () => {});
+  return new MetricsEndpoint(server, metrics);
+}
+
+function answer(metrics: NvmeMetrics, request: IncomingMessage, response: ServerResponse): void {
+  const [path] = (request.url ?? "").split("?", 1);
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (path !== PATH) say(response, 404, `There is nothing here but ${PATH}.\n`);
+  else if (!isRead) {
+    response.setHeader("Allow", "GET, HEAD");
+    say(response, 405, "It can be read, and nothing else.\n");
+  } else {
+    metrics.text().then(
+      (text) => say(response, 200, text, metrics.contentType),
+      (error: unknown) => say(response, 500, `${String(error)}\n`),
+    );
+  }
+}
+
+function say(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  type = "text/plain; charset=utf-8",
+): void {
+  const bytes = Buffer.from(text);
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": bytes.length,
+    "X-Content-Type-Options": "nosniff",
+  });
+  // Of an answer to HEAD, Node sends the headers alone.
+  response.end(bytes);
+}
