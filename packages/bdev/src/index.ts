@@ -59,4 +59,10 @@ export {
   type StatusStatistics,
   measuring,
 } from "./statistics.ts";
-export { type ReadableOptions, type WritableOptions, readable, writable } from "./streams.ts";
+export {
+  type RangeOptions,
+  type ReadableOptions,
+  type WritableOptions,
+  readable,
+  writable,
+} from "./streams.ts";

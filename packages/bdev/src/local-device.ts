@@ -24,10 +24,23 @@ export interface LocalDeviceOptions {
   readonly blockBytes: number;
   /** Number of blocks, 1 or more. */
   readonly blockCount: number;
-  readonly limits: BlockLimits;
-  readonly features: BlockFeatures;
+  /** Default: 16 MiB in one transfer, no boundary, 1024 in flight. */
+  readonly limits?: Partial<BlockLimits> | undefined;
+  /** What it can do beyond Read and Write. Default: nothing. */
+  readonly features?: Partial<BlockFeatures> | undefined;
   readonly identity?: BlockIdentity | undefined;
 }
+
+const TRANSFER_BYTES_MAX = 16 * 1024 * 1024;
+
+const readAndWrite: BlockFeatures = {
+  readOnly: false,
+  volatileCache: false,
+  writeZeroes: false,
+  deallocate: false,
+  compare: false,
+  verify: false,
+};
 
 /**
  * Base of the devices that do their work in this process. A device of your own extends it and
@@ -51,8 +64,13 @@ export abstract class LocalDevice implements BlockDevice {
     this.clock = options.clock;
     this.blockBytes = options.blockBytes;
     this.#blockCount = options.blockCount;
-    this.limits = options.limits;
-    this.features = options.features;
+    this.limits = {
+      transferBlocksMax: TRANSFER_BYTES_MAX / options.blockBytes,
+      boundaryBlocks: 0,
+      inflightMax: 1024,
+      ...options.limits,
+    };
+    this.features = { ...readAndWrite, ...options.features };
     this.identity = options.identity ?? {};
     this.#life = new Lifetime(options.clock, () => this.release());
   }

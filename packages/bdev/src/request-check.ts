@@ -64,7 +64,7 @@ function checkOperation(request: BlockRequest, device: RequestTarget): BlockErro
   const { features } = device;
   const { op } = request;
   if (features.readOnly && changesBlocks(op)) {
-    return refuse("read-only", Status.NamespaceWriteProtected, request, device, "is read-only");
+    return refuse("read-only", Status.NamespaceWriteProtected, request, device, "it is read-only");
   }
   switch (op) {
     case BlockOp.Read:

@@ -5,7 +5,7 @@ import type { DiskChannel } from "./disk-channel.ts";
 import type { Disk } from "./promises.ts";
 
 /** What both kinds of stream take. */
-interface RangeOptions {
+export interface RangeOptions {
   /** First block. Default 0. */
   readonly lba?: number | undefined;
   /** Number of blocks. Default: to the end of the disk as it is now. */

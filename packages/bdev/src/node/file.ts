@@ -36,7 +36,6 @@ export interface FileDeviceOptions {
   readonly clock?: Clock | undefined;
 }
 
-const TRANSFER_BYTES_MAX = 16 * 1024 * 1024;
 /** Idle tasks that are kept for reuse; each may hold 128 KiB. */
 const IDLE_TASKS_MAX = 32;
 
@@ -163,12 +162,7 @@ export class FileDevice extends LocalDevice implements FileTaskOwner {
       blockBytes,
       blockCount: bytes / blockBytes,
       identity: options.identity,
-      limits: {
-        transferBlocksMax: TRANSFER_BYTES_MAX / blockBytes,
-        boundaryBlocks: 0,
-        inflightMax: 128,
-        ...options.limits,
-      },
+      limits: { inflightMax: 128, ...options.limits },
       features: {
         readOnly,
         volatileCache: !readOnly,

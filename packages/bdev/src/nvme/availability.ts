@@ -14,6 +14,7 @@ export interface PathOutlook {
   readonly ana: "accessible" | "for-a-while" | "for-good";
 }
 
+/** What becomes of a request that has no path now. */
 export type NoPathDecision =
   | { readonly do: "wait"; readonly for: "controller" | "ana" }
   | { readonly do: "fail"; readonly because: NoPathReason };

@@ -21,6 +21,7 @@ import {
 import type { Timer } from "@nvmeof/transport";
 import { AbortList } from "./abort-list.ts";
 import { AnaWatch } from "./ana-watch.ts";
+import { ControllerCounters, type ControllerStatistics } from "./controller-statistics.ts";
 import type { Fence } from "./fence.ts";
 import { type FencedPath, type Fences, fenceTimeMs } from "./fences.ts";
 import type { NamespacePath } from "./namespace-path.ts";
@@ -55,6 +56,10 @@ export interface NvmLimits {
   readonly rangeBlocksMax: number;
 }
 
+/**
+ * One controller of a group: its namespaces as paths, its ANA states, and its part in resets of
+ * others.
+ */
 export class ControllerPath implements FencedPath {
   readonly controller: Controller;
   readonly ana: AnaWatch;
@@ -65,6 +70,7 @@ export class ControllerPath implements FencedPath {
   readonly #events: ControllerPathEvents;
   readonly #fences: Fences;
   readonly #aborts: AbortList;
+  readonly #counters = new ControllerCounters();
   readonly #stopObserving: () => void;
   #scan: RunningSequence | undefined;
   /** NSIDs to look at after the scan under way; "all" for a scan of everything. */
@@ -88,6 +94,11 @@ export class ControllerPath implements FencedPath {
     });
     this.#stopObserving = controller.observe((event) => this.#observe(event));
     if (controller.state === "live") this.#connected();
+  }
+
+  /** What the controller went through so far. */
+  get statistics(): ControllerStatistics {
+    return this.#counters.snapshot();
   }
 
   /** Whether the controller takes I/O commands now. */
@@ -151,6 +162,7 @@ export class ControllerPath implements FencedPath {
   }
 
   #observe(event: ControllerEvent): void {
+    if (event.type === "state") this.#counters.changed(event);
     if (event.type === "async-event") this.#asyncEvent(event.event);
     else if (event.type === "fast-fail") this.#updateAll();
     else if (event.type === "closing") this.#events.closing(this, event.reason);

@@ -97,6 +97,10 @@ interface Findings {
   readonly ignored: Map<string, NvmeofError>;
 }
 
+/**
+ * Follows the discovery log of a target, and what it refers to: subsystems come and go as the log
+ * says.
+ */
 export class DiscoveryService implements AsyncDisposable {
   readonly #options: DiscoveryServiceOptions;
   readonly #clock: Clock;

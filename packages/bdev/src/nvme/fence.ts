@@ -46,6 +46,7 @@ export interface FenceEvents {
   over(fence: Fence, held: number, heldMs: number): void;
 }
 
+/** Holds what a lost controller may still do, until it can do no more harm. Made by its group. */
 export class Fence {
   /** What the lost controller is called; undefined where it has not said. */
   readonly incarnation: Incarnation | undefined;

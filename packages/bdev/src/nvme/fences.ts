@@ -33,6 +33,7 @@ export interface FenceLimits {
   readonly withoutQuiesceTime: "wait" | "retry";
 }
 
+/** How long writes are held where nobody says otherwise. */
 export const defaultFenceLimits: FenceLimits = {
   heldMaxMs: 60_000,
   resetMaxMs: 30_000,

@@ -63,6 +63,10 @@ interface Scan {
   readonly failed: (error: NvmeofError) => void;
 }
 
+/**
+ * The controllers of one subsystem, and the devices that their namespaces are merged into by
+ * identity.
+ */
 export class NvmeGroup implements ControllerPathEvents {
   readonly name: string;
   readonly #options: GroupOptions;

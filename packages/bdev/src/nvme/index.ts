@@ -7,8 +7,9 @@ export {
   decideNoPath,
 } from "./availability.ts";
 export { ControllerPath, type NvmLimits } from "./controller-path.ts";
+export type { ControllerStatistics } from "./controller-statistics.ts";
 export type { DeviceEnd } from "./device-end.ts";
-export type { Fence, FenceRelease, FenceState, Incarnation } from "./fence.ts";
+export type { Fence, FenceRelease, FenceState, FenceWaiter, Incarnation } from "./fence.ts";
 export { type FenceLimits, type FenceReport, type Fencing, defaultFenceLimits } from "./fences.ts";
 export {
   DiscoveryService,
@@ -25,7 +26,7 @@ export {
   identityText,
 } from "./identity.ts";
 export { MultipathChannel } from "./multipath-channel.ts";
-export { MultipathDevice } from "./multipath-device.ts";
+export { type DeviceCounters, MultipathDevice } from "./multipath-device.ts";
 export { NamespacePath } from "./namespace-path.ts";
 export type { PathStatistics } from "./path-statistics.ts";
 export {
@@ -48,6 +49,7 @@ export {
 } from "./retry.ts";
 // A namespace that threads share; the threads of Node are in @nvmeof/bdev/node.
 export type { WorkerCloseReport, WorkerView } from "../shared/attached-worker.ts";
+export type { AuthenticationRecipe } from "../shared/authentication-recipe.ts";
 export { type ErrorData, errorData, errorOf } from "../shared/error-data.ts";
 export { WorkerError, type WorkerFailure } from "../shared/errors.ts";
 export { MemoryLink } from "../shared/memory-link.ts";

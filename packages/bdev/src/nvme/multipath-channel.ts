@@ -227,7 +227,7 @@ export class MultipathChannel implements BlockChannel {
     slot.path = path;
     slot.queue = queue;
     slot.sentBlocks = blocks;
-    path.counters.sent(path.inflight);
+    slot.sentMs = path.counters.sent(path.inflight);
     path.inflight++;
     this.#sending = slot;
     const { ioTimeoutMs } = path.controllerPath.controller.options;
@@ -236,6 +236,7 @@ export class MultipathChannel implements BlockChannel {
     if (slot.cid !== NO_CID) return;
     // It had room a moment ago, so that it is being closed: the news is on its way.
     path.inflight--;
+    path.counters.unsent(path.inflight);
     this.#waiting.forRoom(slot, [queue]);
   }
 
@@ -250,7 +251,7 @@ export class MultipathChannel implements BlockChannel {
       return;
     }
     const { op, blockCount } = slot.request;
-    counters.moved(op, slot.sentBlocks * this.#target.blockBytes);
+    counters.moved(op, slot.sentBlocks * this.#target.blockBytes, slot.sentMs);
     slot.doneBlocks += slot.sentBlocks;
     if (slot.doneBlocks >= blockCount || op === BlockOp.Flush) this.#settle(slot, undefined);
     else if (this.#hasWays) this.#dispatch(slot);
@@ -340,8 +341,10 @@ export class MultipathChannel implements BlockChannel {
   #noPath(slot: Slot): void {
     const outlooks = this.#target.paths.map((path) => path.outlook);
     const decision = decideNoPath(outlooks, this.#target.isFrozen);
-    if (decision.do === "wait") this.#waiting.forPath(slot);
-    else this.#failForPath(slot, decision.because);
+    if (decision.do === "wait") {
+      this.#target.counters.requeued++;
+      this.#waiting.forPath(slot);
+    } else this.#failForPath(slot, decision.because);
   }
 
   /** It has waited in vain. */
@@ -353,11 +356,13 @@ export class MultipathChannel implements BlockChannel {
 
   #failForPath(slot: Slot, because: NoPathReason): void {
     const outcome = slot.outcomeWith("not-sent");
+    this.#target.counters.failedNoPath++;
     this.#fail(slot, noPathError(this.#target.name, because, outcome, slot.error));
   }
 
   /** Settles after the current callback: the request may still be inside its own `submit`. */
   #fail(slot: Slot, error: NvmeofError): void {
+    this.#target.counters.failed++;
     const settle = slot.end();
     this.#idle.push(slot);
     this.#settles.add(settle, error);
@@ -365,6 +370,7 @@ export class MultipathChannel implements BlockChannel {
 
   /** Settles now. Only from a completion. */
   #settle(slot: Slot, error: NvmeofError | undefined): void {
+    if (error !== undefined) this.#target.counters.failed++;
     if (slot === this.#sending) {
       // A transport that answers before it returns; the caller is still in `submit`.
       const settle = slot.end();

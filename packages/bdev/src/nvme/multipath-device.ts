@@ -23,6 +23,16 @@ import type { NamespacePath, PathUser } from "./namespace-path.ts";
 import type { PathPolicy } from "./path-policy.ts";
 import type { RetryLimits } from "./retry.ts";
 
+/** What became of requests that no path could take, and of those that failed. Numbers only grow. */
+export interface DeviceCounters {
+  /** Times that a request found no path that could be used, and waited for one. */
+  requeued: number;
+  /** Requests that ended with an error, whatever was tried before. */
+  failed: number;
+  /** Of those, how many found no path, or waited for one in vain. */
+  failedNoPath: number;
+}
+
 /** What the channels of a device look at. */
 export interface MultipathTarget extends RequestTarget {
   readonly clock: Clock;
@@ -33,6 +43,8 @@ export interface MultipathTarget extends RequestTarget {
   readonly fencing: Fencing;
   /** The device is being reset: what finds no path fails instead of waiting. */
   readonly isFrozen: boolean;
+  /** Channels count here. */
+  readonly counters: DeviceCounters;
   channelEnded(channel: MultipathChannel): void;
 }
 
@@ -53,6 +65,8 @@ export class MultipathDevice implements BlockDevice, MultipathTarget, PathUser {
   readonly identity: BlockIdentity;
   /** Identity as paths are compared by. */
   readonly namespaceIdentity: NamespaceIdentity;
+  /** Of all channels, those that are closed included. */
+  readonly counters: DeviceCounters = { requeued: 0, failed: 0, failedNoPath: 0 };
   readonly #options: MultipathOptions;
   features: BlockFeatures;
   limits: BlockLimits;

@@ -9,6 +9,7 @@ import type { PathOutlook } from "./availability.ts";
 import { COMMAND_BLOCKS_MAX, RANGE_BLOCKS_MAX } from "./command.ts";
 import type { ControllerPath } from "./controller-path.ts";
 import { type PathCandidate, Rank } from "./path-policy.ts";
+import { publishAnaChange } from "./ana-change.ts";
 import { PathCounters, type PathStatistics } from "./path-statistics.ts";
 
 /** What the device that the path leads to wants to hear. */
@@ -110,7 +111,7 @@ export class NamespacePath implements PathCandidate {
   disconnected(): void {
     this.#identity = "unverified";
     this.#ana = "trusted";
-    this.#state = undefined;
+    this.#turn(undefined);
     this.#endTransition();
     this.update();
   }
@@ -150,11 +151,18 @@ export class NamespacePath implements PathCandidate {
     const { controller, ana } = this.controllerPath;
     if (controller.state !== "live" || this.#identity === "unverified") return Rank.Unusable;
     if (!this.controllerPath.accepts || this.#ana === "doubted") return Rank.Unusable;
-    this.#state = ana.stateOf(this.nsid, this.facts.identify.anagrpid);
+    this.#turn(ana.stateOf(this.nsid, this.facts.identify.anagrpid));
     this.#watchTransition();
     if (this.#state === undefined) return Rank.Unknown;
     if (this.#state === AnaState.Optimized) return Rank.Optimized;
     return this.#state === AnaState.NonOptimized ? Rank.NonOptimized : Rank.Unusable;
+  }
+
+  /** Takes over the ANA state, and says so to those who listen by name. */
+  #turn(to: AnaState | undefined): void {
+    const from = this.#state;
+    this.#state = to;
+    if (from !== to) publishAnaChange(this, from, to);
   }
 
   /**

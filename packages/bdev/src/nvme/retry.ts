@@ -42,6 +42,7 @@ export interface RetryLimits {
   readonly elapsedMaxMs: number;
 }
 
+/** How often, and how long, a request is tried again where nobody says otherwise. */
 export const defaultRetryLimits: RetryLimits = {
   samePathMax: 3,
   switchesMax: 16,
@@ -57,6 +58,7 @@ export type GiveUpReason =
   | "switch-budget"
   | "time-budget";
 
+/** What becomes of a request that has failed. */
 export type RetryDecision =
   | { readonly do: "fail"; readonly reason: GiveUpReason }
   /** Send it again on the same path; `crd` is the index of the delay that the controller wants. */

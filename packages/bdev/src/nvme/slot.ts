@@ -46,6 +46,8 @@ export class Slot {
   /** Blocks that are done, and that are under way: one command may not hold all of them. */
   doneBlocks = 0;
   sentBlocks = 0;
+  /** When the command that is under way was sent, ms of the clock. */
+  sentMs = -Infinity;
   samePath = 0;
   switches = 0;
   /** When it first failed; the time budget runs from there, so that success costs no clock. */

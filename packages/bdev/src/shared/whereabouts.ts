@@ -66,7 +66,14 @@ export function whereaboutsOf(group: NvmeGroup, nsid: number, policy: PathPolicy
 }
 
 /** What every thread has its own of. */
-const ownOfThread = new Set(["clock", "random", "fence", "transports", "authentication"]);
+const ownOfThread = new Set([
+  "clock",
+  "random",
+  "fence",
+  "diagnostics",
+  "transports",
+  "authentication",
+]);
 
 function controllerRecipe({ options: resolved, transports }: Controller): ControllerRecipe {
   const options: Record<string, unknown> = {};

@@ -10,6 +10,7 @@
  * - `ended`: nobody listens to it any more.
  */
 export const workerStates = ["offered", "opening", "open", "closing", "forcing", "ended"] as const;
+/** How a worker is doing, from `offered` to `ended`. */
 export type WorkerState = (typeof workerStates)[number];
 
 /**

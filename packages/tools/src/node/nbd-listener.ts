@@ -1,17 +1,12 @@
 // Where NBD clients come in: a TCP port, or a Unix socket that is its owner's alone.
 // Read first: nbd-stream.ts for what is made of them; ../nbd/server.ts takes them.
 
-import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import type { TlsOptions } from "node:tls";
-import {
-  type ByteStream,
-  type ByteStreamHandler,
-  type Listener,
-  TransportError,
-} from "@nvmeof/transport";
+import type { ByteStream, ByteStreamHandler, Listener } from "@nvmeof/transport";
 import type { NbdAddress } from "../nbd/uri.ts";
 import { NbdSocketStream } from "./nbd-stream.ts";
+import { listenAtPath, listening } from "./unix-socket.ts";
 
 /** How a listener is set up. */
 export interface NbdListenOptions {
@@ -26,9 +21,6 @@ export interface NbdListener extends Listener {
 
 /** Connections that the kernel holds for us, and that we hold before somebody listens. */
 const EARLY_MAX = 64;
-
-/** Longest path of a Unix socket that all systems take, bytes. */
-const PATH_BYTES_MAX = 103;
 
 /** A client whose machine has gone without a word is noticed by the kernel after this, and then some. */
 const KEEP_ALIVE_MS = 60_000;
@@ -110,52 +102,6 @@ async function atPort(
 }
 
 async function atPath(server: Server, path: string): Promise<NbdAddress> {
-  if (Buffer.byteLength(path) > PATH_BYTES_MAX) {
-    const message = `cannot listen on ${path}: a path of ${Buffer.byteLength(path)} bytes`;
-    const hint = `A Unix socket has a path of at most ${PATH_BYTES_MAX} bytes.`;
-    throw new TransportError("unreachable", message, { hint });
-  }
-  if (await isStale(path)) rmSync(path, { force: true });
-  // The socket appears inside the call: at no moment is it anybody's but its owner's.
-  const before = process.umask(0o177);
-  let bound: Promise<void>;
-  try {
-    bound = listening(server, path, () => void server.listen({ path }));
-  } finally {
-    process.umask(before);
-  }
-  await bound;
-  chmodSync(path, 0o600);
+  await listenAtPath(server, path);
   return { socket: path };
-}
-
-/** Whether a socket is there that nobody listens on: whoever made it has ended without a word. */
-async function isStale(path: string): Promise<boolean> {
-  // To connect to a file is refused as well.
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
-  return new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.on("connect", () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
-  });
-}
-
-function listening(server: Server, name: string, bind: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException): void => {
-      const isTaken = error.code === "EADDRINUSE";
-      const hint = isTaken ? "Somebody listens there already. Choose another." : error.message;
-      reject(new TransportError("unreachable", `cannot listen on ${name}`, { hint, cause: error }));
-    };
-    server.once("error", refuse);
-    server.once("listening", () => {
-      server.off("error", refuse);
-      server.on("error", ignore);
-      resolve();
-    });
-    bind();
-  });
 }
