@@ -68,5 +68,9 @@ async function start(verb, args, { log, readyFile }) {
 export const serve = (args, options) =>
   start("serve", [...args, "--listen", "127.0.0.1:0", "--discovery-port", "0"], options);
 
+/** `nvmeof chaos proxy ARGS` on a port of its choice. */
+export const chaosProxy = (args, options) =>
+  start("chaos", ["proxy", ...args, "--listen", "127.0.0.1:0"], options);
+
 /** `nvmeof export-nbd ARGS` on a port of its choice. */
 export const exportNbd = (args, options) => start("export-nbd", [...args, "--port", "0"], options);

@@ -6,7 +6,7 @@ import { digests } from "./digests.mjs";
 export const loopback = "10.0.2.2";
 
 const dataFile = "/tmp/data";
-const fio = (device, options) =>
+export const fio = (device, options) =>
   `fio --name=verify --filename=${device} --direct=1 --ioengine=libaio ${options} \
     --verify=crc32c --verify_fatal=1 --output=/tmp/fio || { cat /tmp/fio >&2; exit 1; }`;
 

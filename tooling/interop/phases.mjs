@@ -3,6 +3,7 @@ import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { authenticateToKernel, kernelAuthenticates } from "./authentication.mjs";
+import { kernelThroughChaos } from "./chaos.mjs";
 import { serve } from "./cli.mjs";
 import { digests } from "./digests.mjs";
 import { closeWhilePaused } from "./host-closings.mjs";
@@ -91,6 +92,20 @@ async function served({ report, folder }, host, blockBytes, combinations) {
     },
     { needed: true },
   );
+}
+
+/** The kernel's host against the kernel's target, with `chaos proxy` between them. */
+export async function chaosBetween(run) {
+  const config = fileURLToPath(new URL("target.sh", import.meta.url));
+  // One processor each: with two, an emulated guest has been seen to miss a wake-up for minutes.
+  const single = ["--cpus", "1"];
+  const host = await guestOf(run, "host", ...single);
+  const target =
+    host && (await guestOf(run, "target", ...freePorts, ...single, "--config", config));
+  if (target === undefined) return;
+  await kernelThroughChaos({ ...run, host, target, nqn: interopNqn });
+  target.stop();
+  host.stop();
 }
 
 /** The kernel's host against the kernel's target: what fails here is not ours. */

@@ -1,10 +1,11 @@
 // `pnpm interop`: nvmeof and the Linux kernel, each as host and as target, over real sockets.
 //
-//   node tooling/interop/run.mjs [--only host|target|peer] [--kernel backports|stable] [--json FILE]
+//   node tooling/interop/run.mjs [--only host|target|chaos|peer] [--kernel backports|stable] [--json FILE]
 //                                [--grep TEXT]
 //
 //   --only    host: our host against the kernel's target; target: the kernel's host against `serve`;
-//             peer: the kernel against itself, which proves the peer
+//             chaos: the kernel against itself, with `chaos proxy` between them;
+//             peer: the same without, which proves the peer
 //   --kernel  which of Debian's kernels: backports, the newest (default), or stable
 //   --json    also writes a summary
 //   --grep    only the checks whose line matches this regular expression
@@ -17,11 +18,18 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildCli } from "./cli.mjs";
 import { buildPeer, stopGuests, whyNoPeer } from "./peer.mjs";
-import { ourHost, ourTarget, peerItself } from "./phases.mjs";
+import { chaosBetween, ourHost, ourTarget, peerItself } from "./phases.mjs";
 import { killPrograms, stopPrograms } from "./programs.mjs";
 import { Report } from "./report.mjs";
 
-const phasesOf = { host: [ourHost], target: [ourTarget], peer: [peerItself] };
+const phasesOf = {
+  host: [ourHost],
+  target: [ourTarget],
+  chaos: [chaosBetween],
+  peer: [peerItself],
+};
+/** Without --only. */
+const usualPhases = [ourHost, ourTarget, chaosBetween];
 
 function commandLine() {
   const kernel = { type: "string", default: "backports" };
@@ -32,8 +40,8 @@ function commandLine() {
     grep: { type: "string" },
   };
   const { values } = parseArgs({ options });
-  const phases = values.only === undefined ? [ourHost, ourTarget] : phasesOf[values.only];
-  if (phases === undefined) throw new Error("--only takes host, target or peer");
+  const phases = values.only === undefined ? usualPhases : phasesOf[values.only];
+  if (phases === undefined) throw new Error("--only takes host, target, chaos or peer");
   const grep = values.grep === undefined ? undefined : new RegExp(values.grep, "i");
   return { ...values, phases, grep };
 }

@@ -27,6 +27,7 @@ export interface FencingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What came of writes whose outcome nobody knew. */
 export interface FencingReport {
   /** Writes of unknown outcome that were held. */
   readonly held: number;

@@ -1,6 +1,41 @@
 // @nvmeof/tools: what is run against a block device. Everything the package exports, by name.
 
 export {
+  type ControlAnswers,
+  ControlError,
+  type ControlLimits,
+  type ControlQuestion,
+  defaultControlLimits,
+} from "./control/protocol.ts";
+export {
+  type ControllerRates,
+  type IoRates,
+  type NamespaceRates,
+  type PathRates,
+  type ProcessRates,
+  type Rated,
+  type SubsystemRates,
+  type Totals,
+  ratesBetween,
+} from "./control/rates.ts";
+export {
+  CONTROL_VERSION,
+  type ControlHello,
+  type ControlSnapshot,
+  type ControllerView,
+  type EventLoopView,
+  type IoView,
+  type LoopDelayView,
+  type NamespaceView,
+  type PathView,
+  type ProcessView,
+  type QueueView,
+  type ResourcesView,
+  type SubsystemRole,
+  type SubsystemView,
+} from "./control/snapshot.ts";
+export type { ControlSource } from "./control/sources.ts";
+export {
   type DestructOptions,
   type DestructReport,
   type SettledReads,
@@ -12,7 +47,7 @@ export { type ExportDirectory, NbdExport, type NbdExportOptions } from "./nbd/ex
 export type { TlsMode } from "./nbd/handshake.ts";
 export { nbdLimitFacts } from "./nbd/limit-facts.ts";
 export { type NbdLimits, defaultNbdLimits, resolveNbdLimits } from "./nbd/limits.ts";
-export { NBD_PORT } from "./nbd/protocol.ts";
+export { NBD_PORT, NbdErrno } from "./nbd/protocol.ts";
 export { NbdRequest } from "./nbd/request.ts";
 export {
   type NbdCloseReport,
@@ -29,6 +64,7 @@ export {
   type NbdSessionEvents,
   type NbdSessionOptions,
 } from "./nbd/session.ts";
+export type { HeldLimit } from "./nbd/transmission.ts";
 export { type NbdAddress, nbdUri } from "./nbd/uri.ts";
 export { type FencingOptions, type FencingReport, runFencing } from "./fencing.ts";
 export { LateDevice } from "./late-device.ts";
@@ -37,6 +73,8 @@ export type { LatencyHistogram, LatencySummary } from "./latency.ts";
 export {
   type FailoverOptions,
   type FailoverReport,
+  type OutageOptions,
+  type OutageReport,
   type ReconnectOptions,
   type ReconnectReport,
   runFailover,
@@ -69,7 +107,13 @@ export {
   type PerfSchedule,
   type PerfWorker,
 } from "./perf/result.ts";
-export { type PerfOptions, type PerfOutcome, type PerfProgress, runPerf } from "./perf/run.ts";
+export {
+  type PathFigures,
+  type PerfOptions,
+  type PerfOutcome,
+  type PerfProgress,
+  runPerf,
+} from "./perf/run.ts";
 export type { PerfError } from "./perf/tally.ts";
 export { perfText, workloadText } from "./perf/text.ts";
 export type { PerfTimeline } from "./perf/throughput.ts";

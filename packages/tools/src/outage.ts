@@ -17,7 +17,7 @@ import {
 } from "./way.ts";
 
 /** What both scenarios need. */
-interface OutageOptions {
+export interface OutageOptions {
   readonly device: BlockDevice;
   readonly clock: Clock;
   readonly random: Random;
@@ -29,7 +29,7 @@ interface OutageOptions {
 }
 
 /** What both scenarios find. */
-interface OutageReport extends VerifiedLoadReport {
+export interface OutageReport extends VerifiedLoadReport {
   /** Writes of unknown outcome that were held until no old command could do harm. */
   readonly heldWrites: number;
   /** For how long such a write is held, ms; null where the target names no bound. */
@@ -44,6 +44,7 @@ export interface FailoverOptions extends OutageOptions {
   readonly rounds?: number | undefined;
 }
 
+/** What came of paths that were taken away in turn. */
 export interface FailoverReport extends OutageReport {
   /** Rounds that were gone through. */
   readonly rounds: number;
@@ -56,6 +57,7 @@ export interface ReconnectOptions extends OutageOptions {
   readonly outageMs?: number | undefined;
 }
 
+/** What came of the only path, taken away and given back. */
 export interface ReconnectReport extends OutageReport {
   /** From the loss of the port until the controller was live again, ms. */
   readonly outageMs: number;

@@ -41,20 +41,34 @@ const ownFields: Readonly<Record<string, (event: PduEvent) => FieldValue>> = {
 const valueText = (value: FieldValue): string =>
   printable(value instanceof Uint8Array ? hexText(value) : String(value));
 
-/** Values of the wanted fields, between tabs; several of one name between commas. */
-function fieldsLine(event: PduEvent, names: readonly string[]): string {
-  const all = pduSections(event).flatMap(({ fields }) => fields);
-  const columns = names.map((wanted) => {
-    const own = ownFields[wanted];
-    if (own !== undefined) return valueText(own(event));
-    return all
-      .filter(({ name }) => name === wanted)
-      .map(({ value }) => valueText(value))
-      .join(",");
-  });
-  // A PDU that has none of them is no line.
-  const has = names.some((name, i) => ownFields[name] === undefined && columns[i] !== "");
-  return has || names.every((name) => name in ownFields) ? `${columns.join("\t")}\n` : "";
+/** Prints the values of the wanted fields, between tabs; several of one name between commas. */
+function fieldsPrinter(names: readonly string[]): (event: PduEvent) => string {
+  const own = names.map((name) => ownFields[name]);
+  const isOwn = own.every((each) => each !== undefined);
+  const wanted = new Set(names);
+  const found = new Map<string, string>();
+  return (event) => {
+    found.clear();
+    if (!isOwn) {
+      for (const { fields } of pduSections(event)) {
+        for (const { name, value } of fields) {
+          if (!wanted.has(name)) continue;
+          const before = found.get(name);
+          const text = valueText(value);
+          found.set(name, before === undefined ? text : `${before},${text}`);
+        }
+      }
+      // A PDU that has none of them is no line.
+      if (!names.some((name, i) => own[i] === undefined && (found.get(name) ?? "") !== "")) {
+        return "";
+      }
+    }
+    const columns = names.map((name, i) => {
+      const read = own[i];
+      return read === undefined ? (found.get(name) ?? "") : valueText(read(event));
+    });
+    return `${columns.join("\t")}\n`;
+  };
 }
 
 export function printerOf(options: PrinterOptions): Printer {
@@ -67,7 +81,8 @@ export function printerOf(options: PrinterOptions): Printer {
         : "";
   }
   if (fields !== undefined) {
-    return (event) => (event.type === "pdu" && isMeant(event) ? fieldsLine(event, fields) : "");
+    const print = fieldsPrinter(fields);
+    return (event) => (event.type === "pdu" && isMeant(event) ? print(event) : "");
   }
   let lastType = -1;
   return (event) => {
@@ -77,6 +92,6 @@ export function printerOf(options: PrinterOptions): Printer {
     const shown =
       event.type === "verdict" && event.severity === "violation" ? style.bold(line) : line;
     if (!verbose || event.type !== "pdu") return `${shown}\n`;
-    return [shown, ...fieldLines(pduSections(event)).map(printable), ""].join("\n");
+    return `${shown}\n${fieldLines(pduSections(event), printable).join("\n")}\n`;
   };
 }

@@ -6,6 +6,7 @@ import type { CaptureHandler } from "./events.ts";
 import type { CaptureError } from "./file/errors.ts";
 import type { CapturedFrame } from "./file/frame.ts";
 import { CaptureReader } from "./file/reader.ts";
+import type { StreamTap } from "./net/flow.ts";
 import { FlowTable } from "./net/flow-table.ts";
 import { emptySegment, readSegment } from "./net/segment.ts";
 import { type Skip, isUsual, skipText } from "./net/skip.ts";
@@ -29,6 +30,8 @@ export interface DecoderOptions {
   readonly waitingPiecesMax?: number;
   /** Bytes of each direction that retransmissions are compared with. Default 64 KiB. */
   readonly historyBytes?: number;
+  /** Takes the bytes of each NVMe/TCP connection as well, in the order of the capture. */
+  readonly tap?: StreamTap;
 }
 
 /** The usual ports of NVMe/TCP: of controllers, and of discovery. */
@@ -108,6 +111,7 @@ export class CaptureDecoder {
           historyBytes: options.historyBytes ?? 64 * 1024,
         },
         nextNumber: () => ++connections,
+        tap: options.tap,
       },
     );
   }

@@ -76,6 +76,7 @@ export interface EndEvent extends At {
   readonly by: EndedBy;
 }
 
+/** What a capture holds, one thing after another. */
 export type CaptureEvent =
   ConnectionEvent | PduEvent | VerdictEvent | GapEvent | ResumedEvent | OpenEvent | EndEvent;
 

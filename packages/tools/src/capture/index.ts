@@ -20,6 +20,7 @@ export type {
 } from "./events.ts";
 export { CaptureError } from "./file/errors.ts";
 export { type Endpoint, endpointText } from "./net/address.ts";
+export type { StreamTap } from "./net/flow.ts";
 export type { LaneCounts } from "./net/lane.ts";
 export type { CapturedAnswer, CapturedCommand, CapturedR2t, QueueKind } from "./nvme/command.ts";
 export type {

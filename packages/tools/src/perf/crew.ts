@@ -19,6 +19,7 @@ export interface CrewMember {
   readonly fault?: () => unknown;
 }
 
+/** Who measures together, and how it is merged. */
 export interface CrewOptions {
   /** One or more. */
   readonly members: readonly CrewMember[];

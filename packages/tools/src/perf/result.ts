@@ -68,6 +68,9 @@ export interface PerfWorker {
   readonly loopDelay: MeterReading["loopDelay"] | null;
 }
 
+/**
+ * What a measurement found, as it is kept in a file: workload, figures, and where they were taken.
+ */
 export interface PerfResult {
   readonly version: typeof PERF_VERSION;
   readonly device: {

@@ -15,6 +15,9 @@ import type { PerfPaths, PerfResult } from "./result.ts";
 import { Tally } from "./tally.ts";
 import { type DecidedWorkload, type PerfWorkload, decideWorkload, writesData } from "./workload.ts";
 
+/** What a measurement wants to know of a path. */
+export type PathFigures = Pick<PathStatistics, "retries" | "switches" | "longestStallMs">;
+
 /** What is known while it runs. */
 export interface PerfProgress {
   /** undefined before measuring begins, and while what was written is read back. */
@@ -36,7 +39,7 @@ export interface PerfOptions extends PerfWorkload {
   /** `soon` of ./node: requests of an open loop start when they are due, and not a timer later. */
   readonly soon?: ((task: () => void) => void) | undefined;
   /** Statistics of all paths to the device, for retries. */
-  readonly paths?: (() => readonly PathStatistics[]) | undefined;
+  readonly paths?: (() => readonly PathFigures[]) | undefined;
   /** Called ten times a second. */
   readonly progress?: ((progress: PerfProgress) => void) | undefined;
   /** Ends it early; what was measured so far is the result. */
@@ -189,8 +192,8 @@ function telling(
   return () => timer.cancel();
 }
 
-function pathsOf(before: readonly PathStatistics[], after: readonly PathStatistics[]): PerfPaths {
-  const sum = (of: readonly PathStatistics[], what: "retries" | "switches"): number =>
+function pathsOf(before: readonly PathFigures[], after: readonly PathFigures[]): PerfPaths {
+  const sum = (of: readonly PathFigures[], what: "retries" | "switches"): number =>
     of.reduce((total, path) => total + path[what], 0);
   // A path that went took its counters along.
   const grown = (what: "retries" | "switches"): number =>

@@ -5,6 +5,7 @@ import type { BlockDevice } from "@nvmeof/bdev";
 
 /** Which requests: at random places or one after another; reads, writes, or both at random. */
 export const perfKinds = ["randread", "randwrite", "randrw", "read", "write"] as const;
+/** Which requests: see {@link perfKinds}. */
 export type PerfKind = (typeof perfKinds)[number];
 
 /** A workload as its user asks for it. */
@@ -71,6 +72,7 @@ const QUEUES_MAX = 1024;
 const DURATION_MS = 10_000;
 const RATE_MAX = 10_000_000;
 const ERRORS_MAX = 1000;
+/** Most threads that measure together. */
 export const PERF_WORKERS_MAX = 64;
 /** Most memory for the data of requests in flight, of all workers. */
 const BUFFER_BYTES_MAX = 2 ** 30;
@@ -147,10 +149,14 @@ function checkRequests(workload: DecidedWorkload, device: BlockDevice): void {
   const { name, blockBytes, blockCount, limits, features } = device;
   whole("the queue depth", queueDepth, 1, limits.inflightMax);
   const blocks = requestBytes / blockBytes;
-  const mostBlocks = Math.min(limits.transferBlocksMax, blockCount);
-  if (!Number.isInteger(blocks) || blocks < 1 || blocks > mostBlocks) {
-    const size = `${blockCount} blocks of ${blockBytes} bytes, at most ${mostBlocks} at a time`;
-    throw new RangeError(`requests of ${requestBytes} bytes do not suit ${name}: ${size}`);
+  const bytesMax = blockBytes * Math.min(limits.transferBlocksMax, blockCount);
+  if (!Number.isInteger(blocks) || blocks < 1) {
+    const wanted = `${name} wants multiples of its blocks of ${blockBytes} bytes`;
+    throw new RangeError(`requests have ${requestBytes} bytes; ${wanted}`);
+  }
+  if (requestBytes > bytesMax) {
+    const most = `${name} takes at most ${bytesMax} at a time`;
+    throw new RangeError(`requests have ${requestBytes} bytes; ${most}`);
   }
   if (writesData(workload) && features.readOnly) throw new RangeError(`${name} is read-only`);
   const buffers = requestBytes * queueDepth * queues * (workers ?? 1);

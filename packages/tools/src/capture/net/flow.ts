@@ -13,12 +13,26 @@ export interface FlowContext extends ConversationContext {
   readonly limits: LaneLimits;
   /** Number of the next connection; called when one was recognised. */
   readonly nextNumber: () => number;
+  readonly tap?: StreamTap | undefined;
 }
+
+/** Takes the bytes of a connection as they follow each other; they are valid during the call. */
+export type StreamTap = (
+  connection: Connection,
+  direction: Direction,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) => void;
 
 /** A flow that nobody looks at again. */
 type State =
   | { readonly kind: "undecided" }
-  | { readonly kind: "nvme"; readonly conversation: Conversation }
+  | {
+      readonly kind: "nvme";
+      readonly conversation: Conversation;
+      readonly connection: Connection;
+    }
   | { readonly kind: "other" };
 
 /** How a flow was met. */
@@ -112,7 +126,13 @@ export class Flow {
       if (this.start.by === "port") this.#decideByPort(view, start, end);
       else if (this.#decideByBytes(direction, bytes, start, end)) return;
     }
-    this.#conversation?.bytes(direction, bytes, view, start, end);
+    this.#pass(direction, bytes, view, start, end);
+  }
+
+  #pass(direction: Direction, bytes: Uint8Array, view: DataView, start: number, end: number): void {
+    if (this.#state.kind !== "nvme") return;
+    this.#context.tap?.(this.#state.connection, direction, bytes, start, end);
+    this.#state.conversation.bytes(direction, bytes, view, start, end);
   }
 
   #join(direction: Direction): void {
@@ -156,8 +176,8 @@ export class Flow {
     this.#recognise(undefined);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const first = new DataView(this.#first.buffer);
-    this.#conversation?.bytes(direction, this.#first, first, 0, SIGNATURE_BYTES);
-    this.#conversation?.bytes(direction, bytes, view, at, end);
+    this.#pass(direction, this.#first, first, 0, SIGNATURE_BYTES);
+    this.#pass(direction, bytes, view, at, end);
     return true;
   }
 
@@ -177,7 +197,7 @@ export class Flow {
       return;
     }
     const conversation = new Conversation(connection, this.#context);
-    this.#state = { kind: "nvme", conversation };
+    this.#state = { kind: "nvme", conversation, connection };
     for (const direction of this.#joined) conversation.join(direction);
   }
 }

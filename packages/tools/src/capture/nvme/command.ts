@@ -109,9 +109,11 @@ export function queueKindOf(view: DataView, at: number): QueueKind {
   return fctype === Fctype.PropertyGet || fctype === Fctype.PropertySet ? "admin" : "unknown";
 }
 
-/** The command whose capsule `pdu` is. */
-export function commandOf(pdu: CapturedPdu, queue: QueueKind): CapturedCommand {
-  const { header, frame, timeMs } = pdu;
+/** The command of a capsule with this header. */
+export function commandOf(
+  { header, frame, timeMs }: Pick<CapturedPdu, "header" | "frame" | "timeMs">,
+  queue: QueueKind,
+): CapturedCommand {
   const sqe = new DataView(header.buffer, header.byteOffset + CAPSULE_OFFSET, Sqe.size);
   const opcode = Sqe.opc.get(sqe);
   const isFabrics = opcode === OPC_FABRICS;

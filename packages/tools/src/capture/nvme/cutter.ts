@@ -59,6 +59,9 @@ const LOST = 5;
 /** Fields of ICReq and ICResp end here. */
 const IC_FIELD_BYTES = 16;
 
+/** Headers are copied into pieces of memory of this size: a piece lives as long as one of its headers. */
+const SHELF_BYTES = 2048;
+
 export class PduCutter {
   /** What the receiver knows of its connection; digests are the PDU's own word until they are agreed. */
   readonly context: PduContext;
@@ -87,6 +90,9 @@ export class PduCutter {
   #headerDigest: Digest = NO_DIGEST;
   #firstFrame = 0;
   #skippedBytes = 0;
+  /** Where the next header is copied to. */
+  #shelf = new Uint8Array(0);
+  #shelfBytes = 0;
 
   constructor(direction: Direction, sink: PduSink, moment: Moment) {
     this.#direction = direction;
@@ -307,7 +313,7 @@ export class PduCutter {
   }
 
   #give(dataDigest: Digest, refusal: ProtocolError | undefined, headerBytes: number): void {
-    const header = new DataView(this.#scratch.slice(0, headerBytes).buffer);
+    const header = this.#keep(headerBytes);
     const type = PduHeader.type.get(header);
     this.#sink.pdu({
       direction: this.#direction,
@@ -328,6 +334,18 @@ export class PduCutter {
       frame: this.#moment.frame,
       timeMs: this.#moment.timeMs,
     });
+  }
+
+  /** The header in the scratch, in memory that nothing changes any more. */
+  #keep(headerBytes: number): DataView {
+    if (this.#shelfBytes + headerBytes > this.#shelf.length) {
+      this.#shelf = new Uint8Array(SHELF_BYTES);
+      this.#shelfBytes = 0;
+    }
+    const at = this.#shelfBytes;
+    this.#shelfBytes += headerBytes;
+    for (let i = 0; i < headerBytes; i++) this.#shelf[at + i] = this.#scratch[i]!;
+    return new DataView(this.#shelf.buffer, at, headerBytes);
   }
 
   #lose(by: LostBy): void {

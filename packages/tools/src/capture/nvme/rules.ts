@@ -82,6 +82,7 @@ export const rules = {
   "tcp-differs": warning("a retransmission carries the same bytes"),
 } as const;
 
+/** Which rule was broken: a key of {@link rules}. */
 export type RuleId = keyof typeof rules;
 
 /**

@@ -24,7 +24,7 @@ import {
   versionText,
 } from "@nvmeof/codec";
 import type { CapturedCommand } from "../nvme/command.ts";
-import { type FieldSpec, type ShownField, layoutSpecs, sectionOf, shown, spec } from "./field.ts";
+import { type FieldSpec, type ShownField, addFields, layoutSpecs, shown, spec } from "./field.ts";
 
 const common: readonly FieldSpec[] = [
   spec("nvme.cqe.sqhd", Cqe.sqhd),
@@ -140,10 +140,10 @@ export function answerFields(
 ): ShownField[] {
   const status = cqeStatus.get(view, base);
   const { name } = describeStatus(status, { fabrics: (command?.fctype ?? -1) >= 0 });
-  return [
-    ...sectionOf("", view, base, resultSpecs(command, status)).fields,
-    ...sectionOf("", view, base, common).fields,
-    shown("nvme.cqe.status", view.getUint16(base + 14, true), name),
-    ...sectionOf("", view, base, statusParts).fields,
-  ];
+  const fields: ShownField[] = [];
+  addFields(fields, view, base, resultSpecs(command, status));
+  addFields(fields, view, base, common);
+  fields.push(shown("nvme.cqe.status", view.getUint16(base + 14, true), name));
+  addFields(fields, view, base, statusParts);
+  return fields;
 }

@@ -230,6 +230,10 @@ function propertyValue(view: DataView, base: number): readonly ShownField[] {
     : sectionOf("", view, base + VALUE_OFFSET, specs).fields;
 }
 
+/** All that an I/O command has; made once, since a capture has many of them. */
+const ioSpecs: readonly FieldSpec[] = [...common, ...dwords];
+const readWriteSpecs: readonly FieldSpec[] = [...common, ...readWrite, ...dwords];
+
 /** Where the value of Property Set lies in the SQE. */
 const VALUE_OFFSET = PropertySetCommand.value.offset;
 
@@ -247,11 +251,11 @@ export function commandSections(
     const value = fctype === Fctype.PropertySet ? propertyValue(view, base) : [];
     return [{ title, fields: [...fields, ...value] }];
   }
-  const isAdmin = command?.queue === "admin";
-  const specs = isAdmin
-    ? adminSpecs(opcode, view, base)
-    : usesBlocks.has(opcode)
-      ? [...readWrite, ...dwords]
-      : dwords;
-  return [sectionOf(title, view, base, [...common, ...specs])];
+  const specs =
+    command?.queue === "admin"
+      ? [...common, ...adminSpecs(opcode, view, base)]
+      : usesBlocks.has(opcode)
+        ? readWriteSpecs
+        : ioSpecs;
+  return [sectionOf(title, view, base, specs)];
 }

@@ -89,8 +89,10 @@ function subjectOf({
 }
 
 /** "Read nsid 1 slba 8 blocks 16". */
-export const commandText = (command: CapturedCommand): string =>
-  [command.name, subjectOf(command)].filter(Boolean).join(" ");
+export function commandText(command: CapturedCommand): string {
+  const subject = subjectOf(command);
+  return subject === "" ? command.name : `${command.name} ${subject}`;
+}
 
 function capsuleText({ pdu, command }: PduEvent): string {
   if (command === undefined) return "";

@@ -7,6 +7,7 @@
 
 import { type Field, fieldsOf, viewOf } from "@nvmeof/codec";
 
+/** What a field holds, as the codec reads it. */
 export type FieldValue = number | bigint | string | Uint8Array;
 
 /** One field of one structure. */
@@ -76,7 +77,24 @@ export function layoutSpecs(prefix: string, layout: object, names: LayoutNames =
   });
 }
 
-/** Reads the fields of a structure at `base`; those that are not all there are left out. */
+/** Reads the fields of a structure at `base` behind others; those that are not all there are left out. */
+export function addFields(
+  fields: ShownField[],
+  view: DataView,
+  base: number,
+  specs: readonly FieldSpec[],
+): void {
+  const { byteLength } = view;
+  for (const { name, field, meaning, zeroBased } of specs) {
+    if (base + field.offset + field.bytes > byteLength) continue;
+    const value = field.get(view, base);
+    if (zeroBased && typeof value === "number") {
+      fields.push({ name, value: value - 1, text: meaning?.(value) ?? String(value) });
+    } else fields.push({ name, value, text: meaning?.(value) });
+  }
+}
+
+/** The fields of a structure at `base`. */
 export function sectionOf(
   title: string,
   view: DataView,
@@ -84,13 +102,7 @@ export function sectionOf(
   specs: readonly FieldSpec[],
 ): Section {
   const fields: ShownField[] = [];
-  for (const { name, field, meaning, zeroBased } of specs) {
-    if (base + field.offset + field.bytes > view.byteLength) continue;
-    const value = field.get(view, base);
-    if (zeroBased && typeof value === "number") {
-      fields.push({ name, value: value - 1, text: meaning?.(value) ?? String(value) });
-    } else fields.push({ name, value, text: meaning?.(value) });
-  }
+  addFields(fields, view, base, specs);
   return { title, fields };
 }
 

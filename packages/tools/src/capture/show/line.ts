@@ -1,7 +1,7 @@
 // Events as lines of text, aligned, in the order of the capture.
 // Read first: events.ts, describe.ts.
 
-import { pduName } from "@nvmeof/codec";
+import { hexText, pduName } from "@nvmeof/codec";
 import type { CaptureEvent, OpenEvent, PduEvent } from "../events.ts";
 import type { Connection } from "../nvme/connection.ts";
 import type { Direction } from "../nvme/pdu.ts";
@@ -12,8 +12,18 @@ const ways = { toController: "H2C", toHost: "C2H" } as const;
 
 /** Frame, time, connection and queue: what every line begins with. */
 function head(frame: number, timeMs: number, { number, queueText }: Connection): string {
+  return `${moment(frame, timeMs)}  ${`${number} ${queueText}`.padEnd(8)}`;
+}
+
+/** What was told last of a moment: a frame has many PDUs, and decimals take longer than all the rest. */
+const last = { frame: -1, timeMs: -1, text: "" };
+
+function moment(frame: number, timeMs: number): string {
+  if (frame === last.frame && timeMs === last.timeMs) return last.text;
   const time = (timeMs / 1000).toFixed(6);
-  return `${String(frame).padStart(6)} ${time.padStart(11)}  ${`${number} ${queueText}`.padEnd(8)}`;
+  last.frame = frame;
+  last.timeMs = timeMs;
+  return (last.text = `${String(frame).padStart(6)} ${time.padStart(11)}`);
 }
 
 const reasons = {
@@ -73,26 +83,43 @@ export function lineOf(event: CaptureEvent, type = -1): string {
   }
 }
 
-const valueText = ({ value, text }: ShownField): string => {
-  const hex = (bytes: Uint8Array): string =>
-    Array.from(bytes.subarray(0, 64), (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** What has words in it may have those of a peer. */
+type Safe = (text: string) => string;
+
+function valueText({ value, text }: ShownField, safe: Safe): string {
+  if (typeof value === "string") return safe(meantText(`"${value}"`, text));
   const plain =
     value instanceof Uint8Array
-      ? hex(value) + (value.length > 64 ? "…" : "")
-      : typeof value === "string"
-        ? `"${value}"`
-        : value > 9
-          ? `${value} (0x${value.toString(16)})`
-          : String(value);
-  return text === undefined || text === plain ? plain : `${plain}: ${text}`;
-};
+      ? hexText(value.subarray(0, 64)) + (value.length > 64 ? "…" : "")
+      : value > 9
+        ? `${value} (0x${value.toString(16)})`
+        : String(value);
+  return text === undefined ? plain : safe(meantText(plain, text));
+}
 
-/** The fields of a PDU, a line for each, indented. */
-export function fieldLines(sections: readonly Section[]): string[] {
-  return sections.flatMap(({ title, fields }) => [
-    `         ${title}`,
-    ...fields.map((field) => `           ${field.name.padEnd(38)} ${valueText(field)}`),
-  ]);
+const meantText = (plain: string, text: string | undefined): string =>
+  text === undefined || text === plain ? plain : `${plain}: ${text}`;
+
+/** The names of fields as lines begin with them; they are this project's own, and so there is an end of them. */
+const beginnings = new Map<string, string>();
+
+function beginningOf(name: string): string {
+  let known = beginnings.get(name);
+  if (known === undefined) {
+    known = `           ${name.padEnd(38)} `;
+    beginnings.set(name, known);
+  }
+  return known;
+}
+
+/** The fields of a PDU, a line for each, indented. `safe` makes the words of a peer harmless. */
+export function fieldLines(sections: readonly Section[], safe: Safe = String): string[] {
+  const lines: string[] = [];
+  for (const { title, fields } of sections) {
+    lines.push(`         ${safe(title)}`);
+    for (const field of fields) lines.push(beginningOf(field.name) + valueText(field, safe));
+  }
+  return lines;
 }
 
 /** Whether an event is about something that went wrong. */

@@ -21,7 +21,15 @@ import type { Digest } from "../nvme/pdu.ts";
 import { answerFields } from "./answer-fields.ts";
 import { commandSections } from "./command-fields.ts";
 import { dataSections } from "./data-fields.ts";
-import { type FieldSpec, type Section, type ShownField, sectionOf, shown, spec } from "./field.ts";
+import {
+  type FieldSpec,
+  type Section,
+  type ShownField,
+  addFields,
+  sectionOf,
+  shown,
+  spec,
+} from "./field.ts";
 import { headerFieldName } from "./header-field.ts";
 
 const flag = (shift: number) => bits(u8(1), shift, 1);
@@ -97,24 +105,24 @@ const digestStates: Readonly<Record<Digest["state"], number>> = {
   absent: 3,
 };
 
-function digestFields(name: string, { state, received, computed }: Digest): ShownField[] {
-  if (state === "absent") return [];
+function addDigest(fields: ShownField[], name: string, digest: Digest): void {
+  const { state, received, computed } = digest;
+  if (state === "absent") return;
   const expected = `0x${computed.toString(16).padStart(8, "0")}`;
-  return [
+  fields.push(
     shown(name, received, state === "bad" ? `expected ${expected}` : undefined),
     shown(`${name}.status`, digestStates[state], state),
-  ];
+  );
 }
 
 /** Which command it is of, and when that was sent. */
-function linkFields({ pdu, command, answers }: PduEvent): ShownField[] {
-  if (command === undefined || pdu.type === PduType.CapsuleCmd) return [];
-  const prefix =
-    pdu.type !== PduType.CapsuleResp ? "nvme-tcp" : command.fctype >= 0 ? "nvme.fabrics" : "nvme";
-  const request = shown(`${prefix}.cmd_pkt`, command.frame, command.name);
-  if (!answers || command.answer?.isSure !== true) return [request];
-  const latency = shown(`${prefix}.cmd_latency`, command.answer.latencyMs, "ms");
-  return pdu.type === PduType.CapsuleResp ? [request, latency] : [request];
+function addLink(fields: ShownField[], { pdu, command, answers }: PduEvent): void {
+  if (command === undefined || pdu.type === PduType.CapsuleCmd) return;
+  const isResponse = pdu.type === PduType.CapsuleResp;
+  const prefix = !isResponse ? "nvme-tcp" : command.fctype >= 0 ? "nvme.fabrics" : "nvme";
+  fields.push(shown(`${prefix}.cmd_pkt`, command.frame, command.name));
+  if (!isResponse || !answers || command.answer?.isSure !== true) return;
+  fields.push(shown(`${prefix}.cmd_latency`, command.answer.latencyMs, "ms"));
 }
 
 function body(event: PduEvent): Section[] {
@@ -144,16 +152,14 @@ function body(event: PduEvent): Section[] {
 /** All fields of a PDU, in sections. */
 export function pduSections(event: PduEvent): Section[] {
   const { pdu, connection } = event;
-  const head = sectionOf("NVMe/TCP PDU", pdu.header, 0, common);
+  const fields: ShownField[] = [];
   const qid = connection.connect?.qid;
-  const fields = [
-    ...(qid === undefined ? [] : [shown("nvme-tcp.cmd.qid", qid)]),
-    ...head.fields,
-    ...digestFields("nvme-tcp.hdgst", pdu.headerDigest),
-    ...digestFields("nvme-tcp.ddgst", pdu.dataDigest),
-    ...linkFields(event),
-  ];
-  const sections: Section[] = [{ title: head.title, fields }];
+  if (qid !== undefined) fields.push(shown("nvme-tcp.cmd.qid", qid));
+  addFields(fields, pdu.header, 0, common);
+  addDigest(fields, "nvme-tcp.hdgst", pdu.headerDigest);
+  addDigest(fields, "nvme-tcp.ddgst", pdu.dataDigest);
+  addLink(fields, event);
+  const sections: Section[] = [{ title: "NVMe/TCP PDU", fields }];
   if (pdu.refusal !== undefined || !pdu.hasHeader) return sections;
   sections.push(...body(event));
   const isTermReq = pdu.type === PduType.H2CTermReq || pdu.type === PduType.C2HTermReq;

@@ -9,7 +9,8 @@ export type Order = "little" | "big";
 
 /** Writes integers, one after the other. */
 export class Ints {
-  readonly #bytes: number[] = [];
+  #bytes = new Uint8Array(64);
+  #count = 0;
   readonly #little: boolean;
 
   constructor(order: Order = "big") {
@@ -19,7 +20,7 @@ export class Ints {
   put(value: number, size: 1 | 2 | 4): this {
     for (let i = 0; i < size; i++) {
       const shift = 8 * (this.#little ? i : size - 1 - i);
-      this.#bytes.push((value >>> shift) & 0xff);
+      this.#bytes[this.#room(1)] = value >>> shift;
     }
     return this;
   }
@@ -40,12 +41,25 @@ export class Ints {
   }
 
   raw(bytes: Uint8Array | readonly number[]): this {
-    this.#bytes.push(...bytes);
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
   get bytes(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return this.#bytes.slice(0, this.#count);
+  }
+
+  /** Where the next `count` bytes go. */
+  #room(count: number): number {
+    const at = this.#count;
+    this.#count += count;
+    if (this.#count > this.#bytes.length) {
+      const more = new Uint8Array(2 * this.#count);
+      more.set(this.#bytes);
+      this.#bytes = more;
+    }
+    return at;
   }
 }
 

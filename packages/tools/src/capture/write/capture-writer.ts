@@ -12,6 +12,7 @@ export interface CaptureTime {
   readonly nanoseconds: number;
 }
 
+/** Where the bytes of a capture go, and when they were seen. */
 export interface CaptureWriterOptions {
   /** Takes the bytes of the file, in their order. They are its own from then on. */
   readonly write: (bytes: Uint8Array) => void;
