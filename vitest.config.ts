@@ -32,7 +32,7 @@ const node = {
   extends: true as const,
   test: {
     name: "node",
-    include: ["{packages,apps}/*/src/**/*.test.ts", "tooling/*/**/*.test.ts"],
+    include: ["{packages,apps}/*/src/**/*.test.ts", "tooling/*/**/*.test.ts", "examples/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts"],
   },
 };

@@ -32,6 +32,12 @@ test.each(documents)("every link in %s leads somewhere", (document) => {
   expect(linked(read(document)).filter((path) => !existsSync(root + folder + path))).toEqual([]);
 });
 
+test("docs/README.md leads to every page", () => {
+  const pages = documents.map((path) => path.replace(/^docs\//, ""));
+  const top = pages.filter((path) => !/README|\//.test(path) && path !== "ARCHITECTURE.md");
+  expect(linked(read("docs/README.md"))).toEqual(expect.arrayContaining(top));
+});
+
 test("a path that is not there is noticed", () => {
   expect(named("see `core/src/a.ts`, `Controller` and `apps/cli`")).toEqual([
     "core/src/a.ts",

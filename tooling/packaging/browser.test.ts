@@ -40,6 +40,12 @@ test("codec bundles for a browser, without a trace of Node, and small", async ()
   expect(gzippedBytes).toBeLessThanOrEqual(gzippedBytesMax);
 });
 
+test("the example that decodes a capture needs no Node either", async () => {
+  const text = await bundle(`import "../../examples/decode-a-capture.ts";`);
+  expect(text).toContain("CID");
+  expect(text.includes(mark), "it uses a global of Node's").toBe(false);
+});
+
 test("a trace of Node would be noticed", async () => {
   expect(await bundle(`console.log(Buffer.from("a"));`)).toContain(mark);
   await expect(bundle(`import { connect } from "node:net"; connect(1);`)).rejects.toThrow(

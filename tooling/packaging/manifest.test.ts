@@ -36,6 +36,23 @@ test.each(all)("$name is described in one sentence", ({ description = "" }) => {
   expect(description).toMatch(/^[A-Z][^.]*(\.\d[^.]*)*\.$/);
 });
 
+test.each(all)("$name is found by what people look for", ({ keywords = [] }) => {
+  expect(keywords).toEqual(expect.arrayContaining(["nvme", "nvme-of"]));
+  expect(new Set(keywords).size).toBe(keywords.length);
+});
+
+test.each(all)("$name says what of it is published, and to whom", (manifest) => {
+  expect(manifest.files).toContain("dist");
+  expect(manifest.publishConfig?.access).toBe("public");
+});
+
+test("where the sources are is said by all packages alike, or by none", () => {
+  for (const { name, dir, repository } of all) {
+    const first = all[0]?.repository;
+    expect(repository, name).toEqual(first && { ...first, directory: dir });
+  }
+});
+
 test.each(libraries)(
   "$name ships the entry points it has, without the way to its sources",
   (manifest) => {
@@ -44,12 +61,30 @@ test.each(libraries)(
   },
 );
 
+/** What a library may need of others. Every other one stands on its own kind alone. */
+const foreign: Readonly<Record<string, readonly string[]>> = {
+  "@nvmeof/telemetry": ["prom-client catalog:"],
+};
+/** What it uses if its user has it. */
+const peers: Readonly<Record<string, Record<string, string>>> = {
+  "@nvmeof/telemetry": { "@opentelemetry/api": "^1.9.0" },
+};
+
 test("a library depends on nothing but its own kind, and codec on nothing", () => {
-  for (const { name, dependencies = {}, peerDependencies = {} } of libraries) {
-    expect(peerDependencies, name).toEqual({});
-    for (const [dependency, range] of Object.entries(dependencies)) {
-      expect(`${dependency} ${range}`).toMatch(/^@nvmeof\/\w+ workspace:\^$/);
+  for (const {
+    name,
+    dependencies = {},
+    peerDependencies = {},
+    peerDependenciesMeta,
+  } of libraries) {
+    expect(peerDependencies, name).toEqual(peers[name] ?? {});
+    for (const peer of Object.keys(peerDependencies)) {
+      expect(peerDependenciesMeta?.[peer]).toEqual({ optional: true });
     }
+    const others = Object.entries(dependencies)
+      .map(([dependency, range]) => `${dependency} ${range}`)
+      .filter((each) => !/^@nvmeof\/\w+ workspace:\^$/.test(each));
+    expect(others, name).toEqual(foreign[name] ?? []);
   }
   expect(libraries.find(({ name }) => name === "@nvmeof/codec")?.dependencies).toBeUndefined();
 });

@@ -2,18 +2,22 @@
 // build (`npm run build`) and no network.
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { transform } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { execute, manifests, read, root } from "@nvmeof/tooling-support";
+import { type Manifest, examples, execute, manifests, read, root } from "@nvmeof/tooling-support";
 
 const slow = { timeout: 120_000 };
 const deadlineMs = 60_000;
@@ -35,16 +39,59 @@ async function succeed(cwd: string, command: string, ...args: string[]): Promise
   return stdout;
 }
 
+/** Tarballs of what the packages need of others, packed from what is installed here. By name. */
+const foreign = new Map<string, string>();
+
+async function packForeign(from: string, names: string[]): Promise<void> {
+  for (const name of names.filter((each) => !foreign.has(each) && !each.startsWith("@nvmeof/"))) {
+    // A package lies beside what it needs.
+    const dir = realpathSync(join(from, name));
+    const folder = mkdtempSync(join(temporary, "foreign-"));
+    cpSync(dir, join(folder, "package"), { recursive: true });
+    await succeed(folder, "tar", "-czf", "foreign.tgz", "package");
+    foreign.set(name, `file:${join(folder, "foreign.tgz")}`);
+    const { dependencies = {} } = JSON.parse(
+      readFileSync(join(dir, "package.json"), "utf8"),
+    ) as Pick<Manifest, "dependencies">;
+    const beside = dir.slice(0, -name.length);
+    await packForeign(beside, Object.keys(dependencies));
+  }
+}
+
 /** An empty project with these packages, installed from their tarballs and from nothing else. */
 async function install(folder: string, names: string[]): Promise<string> {
   const dir = join(temporary, folder);
   mkdirSync(dir);
-  const dependencies = Object.fromEntries(names.map((name) => [name, `file:${tarball(name)}`]));
-  // What the packages need of each other is not in any registry yet.
-  const manifest = { private: true, type: "module", dependencies, overrides: dependencies };
+  const own = Object.fromEntries(names.map((name) => [name, `file:${tarball(name)}`]));
+  const peers = libraries
+    .filter(({ name }) => names.includes(name))
+    .flatMap(({ peerDependencies = {} }) => Object.keys(peerDependencies));
+  const dependencies = {
+    ...own,
+    ...Object.fromEntries(peers.map((peer) => [peer, foreign.get(peer)])),
+  };
+  // What the packages need of each other is not in any registry yet, and there may be no network.
+  const overrides = { ...Object.fromEntries(foreign), ...dependencies };
+  const manifest = { private: true, type: "module", dependencies, overrides };
   writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
   await succeed(dir, "npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund");
   return dir;
+}
+
+/** Typechecks files of a project as its owner would, against the declarations that are installed. */
+async function typecheck(dir: string, files: string[]): Promise<void> {
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    module: "nodenext",
+    target: "es2023",
+    lib: ["es2023", "esnext.disposable"],
+    types: ["node"],
+    typeRoots: [`${root}node_modules/@types`],
+    allowImportingTsExtensions: true,
+  };
+  writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  await succeed(dir, process.execPath, `${root}node_modules/typescript/bin/tsc`, "-p", ".");
 }
 
 const specifiers = libraries.flatMap(({ name, exports = {} }) =>
@@ -58,6 +105,10 @@ beforeAll(async () => {
   const filters = "--filter './packages/*' --filter './apps/*'";
   const line = `pnpm -r ${filters} pack --pack-destination ${temporary}`;
   await succeed(root, "npx", "--yes", "--prefer-offline", "--package", pnpm, "-c", line);
+  for (const { dir, dependencies = {}, peerDependencies = {} } of libraries) {
+    const names = Object.keys({ ...dependencies, ...peerDependencies });
+    await packForeign(`${root}${dir}/node_modules`, names);
+  }
 }, 120_000);
 
 test("there is a tarball for every package", () => {
@@ -103,22 +154,35 @@ test("all packages install together; every entry point loads and typechecks", sl
 
   const uses = specifiers.map((name, i) => `import * as m${i} from "${name}";\nvoid m${i};\n`);
   writeFileSync(join(dir, "use.ts"), uses.join(""));
-  const compilerOptions = {
-    noEmit: true,
-    strict: true,
-    module: "nodenext",
-    target: "es2023",
-    lib: ["es2023", "esnext.disposable"],
-    types: ["node"],
-    typeRoots: [`${root}node_modules/@types`],
-  };
-  const config = JSON.stringify({ compilerOptions, files: ["use.ts"] });
-  writeFileSync(join(dir, "tsconfig.json"), config);
-  await succeed(dir, process.execPath, `${root}node_modules/typescript/bin/tsc`, "-p", ".");
+  await typecheck(dir, ["use.ts"]);
+});
+
+/** Runs an example in an installed project, as plain JavaScript, and holds it to its word. */
+async function runExample(dir: string, name: string): Promise<void> {
+  const example = examples().find((each) => each.name === name);
+  for (const path of [`examples/${name}.ts`, "examples/message-ports.ts"]) {
+    const { code } = await transform(read(path), { loader: "ts", target: "node20" });
+    // The one import of a neighbour; all others are of packages.
+    writeFileSync(join(dir, path.slice(9, -2) + "mjs"), code.replace("ports.ts", "ports.mjs"));
+  }
+  expect(await succeed(dir, process.execPath, `${name}.mjs`)).toMatch(example!.output);
+}
+
+test("examples typecheck and run with what is installed", slow, async () => {
+  const dir = await install(
+    "examples",
+    libraries.map(({ name }) => name),
+  );
+  const files = readdirSync(`${root}examples`).filter((file) => /^[a-z-]+\.ts$/.test(file));
+  for (const file of files) copyFileSync(`${root}examples/${file}`, join(dir, file));
+  await typecheck(dir, files);
+  for (const name of ["read-one-block", "multipath-failover", "own-transport", "test-with-faults"])
+    await runExample(dir, name);
 });
 
 test("codec stands alone", slow, async () => {
   const dir = await install("alone", ["@nvmeof/codec"]);
+  await runExample(dir, "decode-a-capture");
   const installed = readdirSync(join(dir, "node_modules")).filter((name) => !name.startsWith("."));
   expect(installed).toEqual(["@nvmeof"]);
   expect(readdirSync(join(dir, "node_modules/@nvmeof"))).toEqual(["codec"]);
@@ -140,13 +204,15 @@ test("the command installs as one package, and `nvmeof` is on the path", slow, a
   await succeed(dir, join(dir, "node_modules/.bin/nvmeof"), "--version");
 });
 
-test("a tarball holds the licence, and neither tests nor the build's own files", slow, async () => {
-  for (const { name } of all) {
+test("a tarball holds the licence, and nothing that only we need", slow, async () => {
+  for (const { name, exports = {} } of all) {
     const files = (await succeed(temporary, "tar", "-tzf", tarball(name))).split("\n");
     expect(files).toEqual(expect.arrayContaining(["package/README.md", "package/LICENSE"]));
-    expect(
-      files.filter((file) => /\.test\.|tsbuildinfo|turbo/.test(file)),
-      name,
-    ).toEqual([]);
+    // What tests of ours stand on, unless it is there to be imported.
+    const helps = "./testing" in exports ? /^package\/\w+\/.+\/testing\// : /\/testing\//;
+    const ours = files.filter(
+      (file) => helps.test(file) || /\.test\.|tsbuildinfo|turbo/.test(file),
+    );
+    expect(ours, name).toEqual([]);
   }
 });

@@ -21,15 +21,19 @@ export interface Manifest {
   name: string;
   version: string;
   description?: string;
+  keywords?: string[];
+  files?: string[];
+  repository?: { type: string; url: string; directory?: string };
   license?: string;
   private?: boolean;
   sideEffects?: boolean;
   type?: string;
   engines?: Record<string, string>;
   exports?: Record<string, string | Record<string, string>>;
-  publishConfig?: { exports?: Record<string, string | Record<string, string>> };
+  publishConfig?: { access?: string; exports?: Record<string, string | Record<string, string>> };
   dependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
 }
 
 /** Manifests of the packages that are published. */

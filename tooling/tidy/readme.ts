@@ -96,6 +96,10 @@ export class Workshop {
       target: "node20",
       conditions: ["@nvmeof/source"],
       logLevel: "silent",
+      // CommonJS dependencies call `require` for Node's own modules, which ESM does not have.
+      banner: {
+        js: `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`,
+      },
     });
     return execute(process.execPath, [outfile], { cwd: this.#dir, deadlineMs });
   }

@@ -14,6 +14,7 @@ export type {
   Mix,
   NamespacePlan,
   NetworkStep,
+  PathStep,
   Plan,
   Step,
   SubsystemPlan,
@@ -41,6 +42,7 @@ export {
   type Pair,
   type PairCount,
   type Profile,
+  type Stimulus,
   type Unmet,
   type WalkFailure,
   type WalkOptions,
@@ -53,7 +55,9 @@ export {
   reachableStates,
   unmet,
   walk,
+  walkInSteps,
 } from "./state-space/index.ts";
+export type { DiskErrors, DiskPace } from "./storage/disk.ts";
 export { Trace, type TraceEvent, type TraceValue } from "./trace.ts";
 export {
   type Figures,

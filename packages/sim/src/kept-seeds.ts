@@ -111,6 +111,7 @@ const withController = (change: Partial<ControllerPlan>): Plan["hosts"] => [
   { id: 0, groups: [{ ...group, controller: { ...controller, ...change } }] },
 ];
 
+/** Plans that have found a bug, and what it was. They are run again at every change. */
 export const keptSeeds: readonly KeptSeed[] = [
   {
     seed: 1_193,

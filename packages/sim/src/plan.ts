@@ -25,6 +25,7 @@ export interface DiskPlan {
   readonly inflightMax: number;
 }
 
+/** A namespace, and the disk behind it. */
 export interface NamespacePlan {
   readonly nsid: number;
   readonly blockCount: number;
@@ -33,10 +34,12 @@ export interface NamespacePlan {
   readonly disk: DiskPlan;
 }
 
+/** A subsystem. */
 export interface SubsystemPlan {
   readonly namespaces: readonly NamespacePlan[];
 }
 
+/** A target: its ports, subsystems and limits. */
 export interface TargetPlan {
   /** Number of ports; all subsystems are behind each of them. */
   readonly ports: number;
@@ -91,6 +94,7 @@ export interface GroupPlan {
   readonly pda: number;
 }
 
+/** A host: its groups, each with paths of its own. */
 export interface HostPlan {
   /** Its chance, and its name: as for a group. */
   readonly id: number;
@@ -144,7 +148,7 @@ export interface UserPlan {
 }
 
 /** A step that concerns one controller of a host. */
-interface PathStep {
+export interface PathStep {
   readonly host: number;
   readonly group: number;
   readonly path: number;

@@ -27,6 +27,7 @@ export interface PlanSize {
   readonly safetyMs: number;
 }
 
+/** How long to go on making a plan smaller. */
 export interface ShrinkOptions {
   /** Most plans to be tried. Default 1,000. */
   readonly runsMax?: number;

@@ -40,6 +40,7 @@ export const metLimits = [
   "crossControllerResetTimeoutMs",
   "discoveryRecordsMax",
 ] as const;
+/** A bound whose meetings are counted: see {@link metLimits}. */
 export type MetLimit = (typeof metLimits)[number];
 
 /** Statuses that say which bound a command met. */

@@ -2,6 +2,7 @@
 
 // For servers of other protocols in front of the same devices.
 export { BufferAccount, BufferPool, type Loan } from "./buffer-pool.ts";
+export type { Attachment } from "./attachments.ts";
 export type { AllowedHost, AllowedHosts, HostAuthentication } from "./auth/allowed-hosts.ts";
 export { type MetLimit, type TargetCounters, metLimits } from "./counters.ts";
 export type { Referral } from "./discovery.ts";

@@ -94,7 +94,13 @@ test("blocks at hand are read and written without a request, what is large with 
   const { name, blockBytes, blockCount, limits, features, identity, atHand } = memory;
   const ops: BlockOp[] = [];
   const device: BlockDevice = {
-    ...{ name, blockBytes, blockCount, limits, features, identity, atHand },
+    name,
+    blockBytes,
+    blockCount,
+    limits,
+    features,
+    identity,
+    atHand,
     observe: (observer) => memory.observe(observer),
     close: () => memory.close(),
     openChannel: () => {

@@ -1,6 +1,7 @@
 // The state-space check: the lifecycle table, walked on the production controller.
 // Read first: walk.ts.
 
+export type { Stimulus } from "./alphabet.ts";
 export {
   type Coverage,
   type PairCount,
@@ -18,4 +19,4 @@ export {
   reachablePairs,
   reachableStates,
 } from "./table.ts";
-export { type WalkFailure, type WalkOptions, type WalkReport, walk } from "./walk.ts";
+export { type WalkFailure, type WalkOptions, type WalkReport, walk, walkInSteps } from "./walk.ts";

@@ -5,7 +5,7 @@ import { type Cell, type Event, type Lifecycle, type State, lifecycle } from "@n
 import { beforeAll, describe, expect, test } from "vitest";
 import { profiles } from "./profile.ts";
 import { formatWalk } from "./report.ts";
-import { walk } from "./walk.ts";
+import { walk, walkInSteps } from "./walk.ts";
 
 const pairEvents = Number(process.env["NVMEOF_WALK_EVENTS"] ?? 5);
 const TIMEOUT_MS = 600_000;
@@ -66,6 +66,15 @@ describe("on the production controller", () => {
 
   test("the same walk gives the same report", () => {
     expect(walk({ events: 2 })).toEqual(walk({ events: 2 }));
+  });
+
+  test("a walk that is stopped has what it came to, one sequence after the other", () => {
+    const counts: number[] = [];
+    const steps = walkInSteps({ events: 3, stopped: () => counts.length >= 100 });
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) counts.push(step.value);
+    expect(counts).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(step.value).toMatchObject({ sequences: 100, failures: [] });
   });
 });
 

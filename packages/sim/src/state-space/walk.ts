@@ -27,6 +27,7 @@ import { type Coverage, CountingTable } from "./coverage.ts";
 import { type Profile, profiles as allProfiles } from "./profile.ts";
 import { Subject } from "./subject.ts";
 
+/** How far to go, and with what. */
 export interface WalkOptions {
   /** Events of a sequence, after the start or after the controller is live. Default 6. */
   readonly events?: number;
@@ -42,6 +43,8 @@ export interface WalkOptions {
   readonly table?: Lifecycle;
   /** The walk ends when so many sequences have failed. Default 10. */
   readonly failuresMax?: number;
+  /** Asked before each sequence: where it says yes, the walk ends with what it has. Default: never. */
+  readonly stopped?: () => boolean;
 }
 
 /** A sequence after which something did not hold. */
@@ -52,6 +55,7 @@ export interface WalkFailure {
   readonly complaints: readonly string[];
 }
 
+/** What was gone through, and what was found. */
 export interface WalkReport {
   /** Sequences played, each to its end and a close. */
   readonly sequences: number;
@@ -79,7 +83,7 @@ interface Rest {
   readonly pairs: number;
 }
 
-type Limits = Required<Pick<WalkOptions, "extent" | "failuresMax" | "stimuli">>;
+type Limits = Required<Pick<WalkOptions, "extent" | "failuresMax" | "stimuli" | "stopped">>;
 
 const NOTHING_SEEN: Seen = { deliveries: 0, callbacks: new Set(), changes: 0, states: new Set() };
 
@@ -93,6 +97,7 @@ class Walk {
   readonly #extent: "reduced" | "complete";
   readonly #failuresMax: number;
   readonly #stimuli: readonly Stimulus[];
+  readonly #stopped: () => boolean;
   /** Fingerprints that were gone on from, and how far. */
   readonly #visited = new Map<string, Rest[]>();
   readonly #path: Move[] = [];
@@ -103,33 +108,38 @@ class Walk {
     this.#extent = options.extent;
     this.#failuresMax = options.failuresMax;
     this.#stimuli = options.stimuli;
+    this.#stopped = options.stopped;
   }
 
   get distinct(): number {
     return this.#visited.size;
   }
 
-  /** Plays the sequence so far with `move` at its end, and all that can follow; says what it did. */
-  visit(move: Move | undefined, rest: Rest): Seen {
-    if (this.failures.length >= this.#failuresMax) return NOTHING_SEEN;
+  /**
+   * Plays the sequence so far with `move` at its end, and all that can follow; says what it did. Yields
+   * after each sequence.
+   */
+  *visit(move: Move | undefined, rest: Rest): Generator<void, Seen, void> {
+    if (this.failures.length >= this.#failuresMax || this.#stopped()) return NOTHING_SEEN;
     if (move !== undefined) this.#path.push(move);
     const node = this.#play(rest);
+    yield;
     const { seen, possible, fingerprint } = node;
     if (rest.events > 0 && possible.length > 0 && this.#isNew(fingerprint, rest)) {
-      this.#follow(node, rest);
+      yield* this.#follow(node, rest);
     }
     if (move !== undefined) this.#path.pop();
     return seen;
   }
 
-  #follow({ possible, state }: Node, { events, pairs }: Rest): void {
+  *#follow({ possible, state }: Node, { events, pairs }: Rest): Generator<void, void, void> {
     for (const first of possible) {
       if (events === 1 && this.#extent === "reduced" && isPlainEnd(first, state)) continue;
-      const seen = this.visit({ first }, { events: events - 1, pairs });
+      const seen = yield* this.visit({ first }, { events: events - 1, pairs });
       if (events < 2 || pairs < 1) continue;
       for (const pair of pairsOf(first, seen, possible)) {
         if (this.#extent === "reduced" && isRepeated(pair, seen)) continue;
-        this.visit(pair, { events: events - 2, pairs: pairs - 1 });
+        yield* this.visit(pair, { events: events - 2, pairs: pairs - 1 });
       }
     }
   }
@@ -176,21 +186,32 @@ class Walk {
 
 /** Walks; the same options give the same report. */
 export function walk(options: WalkOptions = {}): WalkReport {
+  const steps = walkInSteps(options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, one sequence at a time: yields how many there were, for those who have to do something else. */
+export function* walkInSteps(options: WalkOptions = {}): Generator<number, WalkReport, void> {
   const { events = 6, pairs = 1, extent = "reduced", failuresMax = 10 } = options;
-  const { profiles = allProfiles, stimuli = alphabet } = options;
+  const { profiles = allProfiles, stimuli = alphabet, stopped = () => false } = options;
   const counting = new CountingTable(options.table);
-  let left = failuresMax;
-  const walks = profiles.map((profile) => {
-    const walk = new Walk(profile, counting, { extent, failuresMax: left, stimuli });
-    // From a live controller first: the other walk then meets it, and stops there.
-    const rest = { events: events - (profile.fewerEvents ?? 0), pairs };
-    walk.visit({ first: "accept" }, rest);
-    walk.visit(undefined, rest);
-    left -= walk.failures.length;
-    return walk;
-  });
+  const walks: Walk[] = [];
   const sum = (of: (walk: Walk) => number): number =>
     walks.reduce((total, walk) => total + of(walk), 0);
+  for (const profile of profiles) {
+    const left = failuresMax - sum(({ failures }) => failures.length);
+    const walk = new Walk(profile, counting, { extent, failuresMax: left, stimuli, stopped });
+    walks.push(walk);
+    // From a live controller first: the other walk then meets it, and stops there.
+    const rest = { events: events - (profile.fewerEvents ?? 0), pairs };
+    for (const first of [{ first: "accept" } as const, undefined]) {
+      const visits = walk.visit(first, rest);
+      while (visits.next().done !== true) yield sum(({ sequences }) => sequences);
+    }
+  }
   return {
     sequences: sum(({ sequences }) => sequences),
     concurrent: sum(({ concurrent }) => concurrent),

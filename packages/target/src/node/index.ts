@@ -16,11 +16,13 @@ import {
   tlsListen,
 } from "@nvmeof/transport/node";
 import type { NamespaceOptions } from "../namespace.ts";
+import type { TargetPort } from "../port.ts";
 import type { Subsystem, SubsystemOptions } from "../subsystem.ts";
 import { Target, type TargetCloseReport, type TargetOptions } from "../target.ts";
 
 /** The NQN of a subsystem that was given none. */
 export const DEFAULT_NQN = "nqn.2026-01.dev.nvmeof:disk";
+const DEFAULT_HOST = "127.0.0.1";
 
 /** What to serve, and where. */
 export interface ServeOptions
@@ -46,12 +48,23 @@ export interface ServeTlsOptions extends Pick<TlsListenOptions, "compat"> {
 /** Chance that nobody can foresee, and that a restart does not repeat. */
 export const systemRandom: Random = { next32: () => randomBytes(4).readUInt32LE() };
 
+/** A port of a target, and where it was found to listen. */
+export interface ServedPort {
+  readonly port: TargetPort;
+  readonly address: TcpAddress;
+}
+
 /** A target that listens. */
 export interface Served extends AsyncDisposable {
   readonly target: Target;
   readonly subsystem: Subsystem;
   /** Where hosts connect to, for the subsystem and for discovery. */
   readonly address: TcpAddress;
+  /**
+   * Listens at another address as well, as it does at the first: a second path for hosts. Rejects with
+   * TransportError NVME_ERR_UNREACHABLE, TypeError where `serve` does, TargetError NVME_ERR_CLOSED.
+   */
+  listen(at?: Pick<ServeOptions, "host" | "port">): Promise<ServedPort>;
   /** See `Target.close`. */
   close(): Promise<TargetCloseReport>;
 }
@@ -61,6 +74,13 @@ const isDevice = (each: BlockDevice | NamespaceOptions): each is BlockDevice =>
 
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
+
+/** @throws TypeError where other machines could connect and nobody said who may. */
+function checkHost(host = DEFAULT_HOST, { allowedHosts, tls }: ServeOptions): void {
+  // A key is more than a name.
+  if (isLoopback(host) || allowedHosts !== undefined || tls !== undefined) return;
+  throw new TypeError(`${host} can be reached from elsewhere: name allowedHosts, or say "any"`);
+}
 
 /**
  * Listens as a target is asked to: in clear, or by TLS with its keys.
@@ -92,12 +112,8 @@ export function listenFor(
  * other machines could connect and nobody said who may; what `Target.addSubsystem` raises.
  */
 export async function serve(options: ServeOptions): Promise<Served> {
-  const { namespaces, host = "127.0.0.1", port = 4420, nqn = DEFAULT_NQN } = options;
-  // A key is more than a name.
-  const isOpen = options.allowedHosts === undefined && options.tls === undefined;
-  if (!isLoopback(host) && isOpen) {
-    throw new TypeError(`${host} can be reached from elsewhere: name allowedHosts, or say "any"`);
-  }
+  const { namespaces, nqn = DEFAULT_NQN } = options;
+  checkHost(options.host, options);
   const target = new Target({
     ...options,
     clock: systemClock,
@@ -111,16 +127,27 @@ export async function serve(options: ServeOptions): Promise<Served> {
     secureChannel: options.secureChannel ?? secured,
     namespaces: namespaces.map((each) => (isDevice(each) ? { device: each } : each)),
   });
-  try {
+  const listen: Served["listen"] = async ({ host = DEFAULT_HOST, port = 4420 } = {}) => {
+    checkHost(host, options);
     const listener = await listenFor(target, { host, port }, options.tls);
     const { address } = listener;
-    const { host: traddr } = address;
-    target.listen({ listener, address: { trtype: "tcp", traddr, trsvcid: String(address.port) } });
+    const trsvcid = String(address.port);
+    const at = { trtype: "tcp", traddr: address.host, trsvcid };
+    try {
+      return { port: target.listen({ listener, address: at }), address };
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+  };
+  try {
+    const { address } = await listen(options);
     const close = (): Promise<TargetCloseReport> => target.close();
     return {
       target,
       subsystem,
       address,
+      listen,
       close,
       [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
     };

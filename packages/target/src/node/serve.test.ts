@@ -76,3 +76,23 @@ test("an address that others reach needs hosts that are named; one in use says s
   await open.close();
   await served[Symbol.asyncDispose]();
 });
+
+test("a second address leads to the same namespaces, and is closed with the target", async () => {
+  const device = newDevice();
+  const served = await serve({ namespaces: [device], port: 0 });
+  const { address, port } = await served.listen({ port: 0 });
+  expect(address.port).not.toBe(served.address.port);
+  expect(served.target.ports).toHaveLength(2);
+  const queue = await openQueue({ ...served, address });
+  expect(await queue.run(connectSqe(), 1, connectData({ subsystemNqn: DEFAULT_NQN }))).toBe(0);
+  await expect(served.listen({ port: address.port })).rejects.toMatchObject({
+    code: "NVME_ERR_UNREACHABLE",
+  });
+  await expect(served.listen({ host: "0.0.0.0", port: 0 })).rejects.toThrow(TypeError);
+  port.close("drop");
+  expect(served.target.ports).toHaveLength(1);
+  queue.queue.close("orderly");
+  await served.close();
+  await expect(served.listen({ port: 0 })).rejects.toMatchObject({ code: "NVME_ERR_CLOSED" });
+  await device.close();
+});
