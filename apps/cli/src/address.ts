@@ -58,7 +58,7 @@ const pattern =
 /** @throws CliError NVME_ERR_ADDRESS saying what is wrong with it. */
 export function parseAddress(text: string): Address {
   const match = pattern.exec(text);
-  if (match === null) throw refuse(text, whyNoMatch(text));
+  if (match === null) throw refuse(text, whyNoMatch(text), hintNoMatch(text));
   const [, scheme = "tcp", user, host = "", portText, path = "", query = "", fragment] = match;
   // With a bracket out of place, the rest of a password looks like a port.
   if (user !== undefined || portText?.includes("@") === true) {
@@ -89,6 +89,15 @@ function whyNoMatch(text: string): string {
   return `${scheme} is not a transport that is known; ${SCHEME} and ${FC_SCHEME} are`;
 }
 
+/** What may have been meant by what is no URI at all. */
+function hintNoMatch(text: string): string | undefined {
+  if (text.startsWith("/dev/")) {
+    return "There are no devices of the kernel here: say where the subsystem is, nvme+tcp://host:port/nqn…";
+  }
+  const looksLikeHost = /^[\w.-]+(:\d+)?(\/nqn[^/]*)?$/.test(text);
+  return looksLikeHost && text.length < SHOWN_MAX ? `Did you mean ${SCHEME}${text}?` : undefined;
+}
+
 function hostOf(text: string, host: string): string {
   if (!host.startsWith("[")) return decoded(text, host);
   const inner = decoded(text, host.slice(1, -1));
@@ -100,7 +109,9 @@ function portOf(text: string, port: string): number {
   try {
     return parseWhole(port, 1, 65_535);
   } catch {
-    const hint = "An IPv6 address stands in brackets: nvme+tcp://[::1]:4420.";
+    const hint = /\/\/[^/]*:[^/]*:/.test(text)
+      ? "An IPv6 address stands in brackets: nvme+tcp://[::1]:4420."
+      : "A port is a number from 1 to 65535; targets usually listen at 4420.";
     throw refuse(text, `"${port}" is not a port`, hint);
   }
 }

@@ -2,10 +2,10 @@
 // Read first: @nvmeof/bdev memory.ts and node/file.ts.
 
 import { type BlockDevice, memoryDevice } from "@nvmeof/bdev";
-import { openFileDevice } from "@nvmeof/bdev/node";
+import { FileDeviceError, openFileDevice } from "@nvmeof/bdev/node";
 import { systemClock } from "@nvmeof/transport/node";
 import type { Option } from "commander";
-import { CliError, usage } from "./errors.ts";
+import { CliError, errnoIn, usage } from "./errors.ts";
 import { repeated, size, valued } from "./options.ts";
 
 /** A device to serve, and its place among all --mem and --file. */
@@ -49,7 +49,7 @@ export async function openBacking(
   blockBytes: number,
   readOnly = false,
 ): Promise<BlockDevice> {
-  if (backing.kind === "file") return openFileDevice(backing.path, { blockBytes, readOnly });
+  if (backing.kind === "file") return openFile(backing.path, blockBytes, readOnly);
   const { bytes, order } = backing;
   if (bytes % blockBytes !== 0 || bytes === 0) {
     const message = `--mem ${bytes}: no whole number of blocks of ${blockBytes} bytes`;
@@ -64,4 +64,25 @@ export async function openBacking(
     blockCount,
     memoryBytesMax: Infinity,
   });
+}
+
+/** What to do about a file, in the words of the command: those of the package are for programs. */
+const fileHints: Readonly<Record<string, (path: string) => string>> = {
+  ENOENT: (path) => `\`truncate -s 1G ${path}\` makes one.`,
+  EACCES: () => "Look at the permissions of the file, and of the folders above it.",
+  EPERM: () => "Look at the permissions of the file, and of the folders above it.",
+  EROFS: () => "Copy it to where it can be written.",
+};
+
+async function openFile(path: string, blockBytes: number, readOnly: boolean): Promise<BlockDevice> {
+  try {
+    return await openFileDevice(path, { blockBytes, readOnly });
+  } catch (error) {
+    if (!(error instanceof FileDeviceError)) throw error;
+    const { message, cause } = error;
+    // An empty file is no more of a disk than none is.
+    const errno = error.hint?.includes("sizeBytes") === true ? "ENOENT" : errnoIn(cause);
+    const hint = fileHints[errno]?.(path) ?? error.hint?.replace("blockBytes", "--block-size");
+    throw new CliError("NVME_ERR_FILE", message, { hint, cause });
+  }
 }

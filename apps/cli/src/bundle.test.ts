@@ -13,7 +13,11 @@ const bundle = fileURLToPath(new URL("../dist/nvmeof.js", import.meta.url));
 const isBuilt = existsSync(bundle);
 if (!isBuilt) console.warn("apps/cli is not built: the bundled file is not tested.");
 
-const env = { PATH: process.env["PATH"], XDG_CONFIG_HOME: freshPath("config") };
+const env = {
+  PATH: process.env["PATH"],
+  XDG_CONFIG_HOME: freshPath("config"),
+  XDG_RUNTIME_DIR: freshPath("runtime"),
+};
 
 interface Started {
   readonly child: ChildProcess;

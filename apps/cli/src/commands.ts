@@ -16,6 +16,7 @@ import {
   valued,
   whole,
 } from "./options.ts";
+import { chaosCommands } from "./chaos-commands.ts";
 import { decodeCommands } from "./decode-commands.ts";
 import { dhchapKeyCommands } from "./dhchap-key-commands.ts";
 import { fabricsCommands } from "./fabrics-commands.ts";
@@ -34,6 +35,7 @@ import { perfCommands } from "./perf-commands.ts";
 import { serveOptions } from "./serve-options.ts";
 import { simCommands } from "./sim-commands.ts";
 import { tlsKeyCommands } from "./tls-key-commands.ts";
+import { topCommands } from "./top-commands.ts";
 
 const uri = ["[uri]", "nvme+tcp://host[:port][/<subnqn>][?nsid=1], or @alias"] as const;
 const subsystem = "nvme+tcp://127.0.0.1:4420/nqn.2024-01.com.example:disk1";
@@ -47,6 +49,7 @@ export const groups: Readonly<Record<string, string>> = {
   ns: "Create, delete, attach and detach namespaces",
   resv: "Reservations: share a namespace among hosts, or keep it",
   keys: "Make and check keys for TLS and DH-HMAC-CHAP",
+  chaos: "Faults on purpose between a host and a target; the same seed gives the same faults",
   perf: "Measure a namespace, and compare measurements",
   sim: "Simulate hosts, targets and a network that fails; the same seed gives the same run",
   alias: "Names for addresses: @lab stands for a URI",
@@ -232,6 +235,13 @@ export const commands: readonly CommandSpec[] = [
     ...dhchapKeyCommands,
     ...tlsKeyCommands,
   ]),
-  ...inSection("Tools", [...decodeCommands, ...nbdCommands, ...perfCommands, ...simCommands]),
+  ...inSection("Tools", [
+    ...decodeCommands,
+    ...chaosCommands,
+    ...nbdCommands,
+    ...perfCommands,
+    ...topCommands,
+    ...simCommands,
+  ]),
   ...inSection("Help", helpCommands),
 ];

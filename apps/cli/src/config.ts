@@ -3,6 +3,7 @@
 
 import { dirname, join } from "node:path";
 import { DISCOVERY_NQN } from "@nvmeof/codec";
+import { nearestName } from "@nvmeof/core";
 import { Command } from "commander";
 import { CliError, errnoIn } from "./errors.ts";
 import { readWholeFile } from "./files.ts";
@@ -138,10 +139,16 @@ const ignored = new Set(
   ),
 );
 
-const listOf = (value: unknown): Json[] =>
-  Array.isArray(value)
-    ? value.filter((each): each is Json => typeof each === "object" && each !== null)
-    : [];
+/** The objects of a list; none where there is no list. @throws CliError where it is something else. */
+function listOf(file: string, place: string, value: unknown): Json[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw refuse(file, place, "it is no list");
+  for (const [i, each] of value.entries()) {
+    if (typeof each === "object" && each !== null && !Array.isArray(each)) continue;
+    throw refuse(file, `${place}[${i}]`, "it is no object");
+  }
+  return value as Json[];
+}
 
 /** Reads config.json: an array of hosts, or one of them. */
 export function parseJson(file: string, text: string): Configuration {
@@ -153,13 +160,16 @@ export function parseJson(file: string, text: string): Configuration {
   }
   const ways: ConfiguredWay[] = [];
   const warnings: string[] = [];
-  for (const [h, host] of listOf(Array.isArray(parsed) ? parsed : [parsed]).entries()) {
-    const names = hostWords(host);
-    for (const [s, subsystem] of listOf(host["subsystems"]).entries()) {
+  const hosts = listOf(file, "hosts", Array.isArray(parsed) ? parsed : [parsed]);
+  for (const [h, host] of hosts.entries()) {
+    const names = hostWords(file, `hosts[${h}]`, host);
+    const inHost = `hosts[${h}].subsystems`;
+    for (const [s, subsystem] of listOf(file, inHost, host["subsystems"]).entries()) {
       const nqn = subsystem["nqn"];
-      const place = `hosts[${h}].subsystems[${s}]`;
+      const place = `${inHost}[${s}]`;
       if (typeof nqn !== "string") throw refuse(file, place, "it has no nqn");
-      for (const [p, port] of listOf(subsystem["ports"]).entries()) {
+      const ports = listOf(file, `${place}.ports`, subsystem["ports"]);
+      for (const [p, port] of ports.entries()) {
         const where = `${place}.ports[${p}]`;
         const kind = nqn === DISCOVERY_NQN ? "discovery" : "subsystem";
         const words = [...names, ...(kind === "subsystem" ? ["--nqn", nqn] : [])];
@@ -170,10 +180,13 @@ export function parseJson(file: string, text: string): Configuration {
   return { file, ways, warnings };
 }
 
-const hostWords = ({ hostnqn, hostid }: Json): string[] => [
-  ...(typeof hostnqn === "string" ? ["--hostnqn", hostnqn] : []),
-  ...(typeof hostid === "string" ? ["--hostid", hostid] : []),
-];
+const hostWords = (file: string, place: string, host: Json): string[] =>
+  ["hostnqn", "hostid"].flatMap((name) => {
+    const value = host[name];
+    if (value === undefined) return [];
+    if (typeof value !== "string") throw refuse(file, place, `${name} is no text`);
+    return [`--${name}`, value];
+  });
 
 function portOf(
   file: string,
@@ -189,7 +202,11 @@ function portOf(
     if (option !== undefined && value !== "") all.push(option, String(value));
     else if (flag !== undefined) all.push(...(value === true ? [flag] : []));
     else if (ignored.has(name)) warnings.push(`${place}: ${name} is not used`);
-    else if (option === undefined) warnings.push(`${place}: ${name} is not known`);
+    else if (option === undefined) {
+      const near = nearestName(name, [...Object.keys(portOptions), ...Object.keys(portFlags)]);
+      const meant = near === undefined ? "" : `; did you mean ${near}?`;
+      warnings.push(`${place}: ${name} is not known${meant}`);
+    }
   }
   try {
     return parseWords(all);

@@ -10,6 +10,8 @@ export async function confirm(context: Context, what: string, yes: boolean): Pro
   const refused = (message: string): CliError =>
     new CliError("NVME_ERR_CONFIRMATION", message, { hint: "Say --yes if that is what you want." });
   if (stdin.isTTY !== true || stderr.isTTY !== true) throw refused(`${what}, and nobody agreed`);
+  // Whoever is asked is waited for, and sees that.
+  const giveBack = context.io.status?.give({ note: () => {}, clear: () => {} });
   const { createInterface } = await import("node:readline/promises");
   const prompt = createInterface({ input: stdin, output: stderr });
   try {
@@ -17,5 +19,6 @@ export async function confirm(context: Context, what: string, yes: boolean): Pro
     if (!/^y(es)?$/i.test(answer.trim())) throw refused("not done");
   } finally {
     prompt.close();
+    giveBack?.();
   }
 }

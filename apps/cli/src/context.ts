@@ -6,8 +6,8 @@ import type { CommonOptions } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { Style } from "./style.ts";
 
-/** How the result is printed. */
-export type OutputFormat = "normal" | "json" | "binary";
+/** How the result is printed; "ndjson": as a line for each event, which the verb writes by itself. */
+export type OutputFormat = "normal" | "json" | "ndjson" | "binary";
 
 /** What a verb has found: printed once, in the format that was asked for. */
 export interface Report {

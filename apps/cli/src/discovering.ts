@@ -30,6 +30,7 @@ export async function discoverWithReferrals(
   const asked = at(endpoint.host, endpoint.port);
   const [transport] = [asked.transport].flat();
   const authentication = await authenticationOf(context, options);
+  io.status?.waitFor(`connecting to ${endpoint.host}:${endpoint.port}`);
   try {
     const all = { ...asked, transport: transport!, authentication, signal };
     const found = await discoverAll(all, open);
@@ -42,6 +43,8 @@ export async function discoverWithReferrals(
     const peer = { address: endpoint.host, port: endpoint.port, subnqn: endpoint.subsystemNqn };
     noteCircumstances(error, { peer, wasLive: false });
     throw error;
+  } finally {
+    io.status?.waitFor(undefined);
   }
 }
 

@@ -75,6 +75,7 @@ type SingleCode =
   | "NVME_ERR_AUTH_UNUSABLE" // no way to authenticate in common
   | "NVME_ERR_CAPTURE" // a capture file that is damaged, or none
   | "NVME_ERR_CONNECT_REJECTED"
+  | "NVME_ERR_CONTROL" // a control socket that is none, or cannot be had
   | "NVME_ERR_DISCOVERY_TOO_LARGE"
   | "NVME_ERR_DISCOVERY_UNSTABLE"
   | "NVME_ERR_DUPLICATE"
@@ -87,6 +88,7 @@ type SingleCode =
   | "NVME_ERR_NQN"
   | "NVME_ERR_PARSE"
   | "NVME_ERR_PEER_TERMINATED"
+  | "NVME_ERR_PLAN" // a plan of faults that cannot be meant
   | "NVME_ERR_PROTOCOL"
   | "NVME_ERR_REFERRAL"
   | "NVME_ERR_STATE"
@@ -141,6 +143,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_CONNECTION_LOST: again("lost"),
   NVME_ERR_CONNECT_REJECTED: final("rejected"),
   NVME_ERR_CONNECT_TIMEOUT: again("timeout"),
+  NVME_ERR_CONTROL: final("failed"),
   NVME_ERR_CONTROLLER_CLOSED: again("lost"),
   NVME_ERR_CONTROLLER_RESET: again("lost"),
   NVME_ERR_DEADLINE: again("timeout"),
@@ -178,6 +181,7 @@ export const verdicts: Readonly<Record<ErrorCode, Verdict>> = {
   NVME_ERR_PARSE: final("protocol"),
   NVME_ERR_PARTIAL: again("partial"),
   NVME_ERR_PEER_TERMINATED: final("protocol"),
+  NVME_ERR_PLAN: final("usage"),
   NVME_ERR_PROTOCOL: final("protocol"),
   NVME_ERR_QUEUE_FULL: again("resource"),
   NVME_ERR_READ_ONLY: final("nvmeStatus"),

@@ -4,6 +4,8 @@
 import { checkNqn } from "@nvmeof/codec";
 import { Option } from "commander";
 import type { CommandSpec } from "./command.ts";
+import { controlOption } from "./control-options.ts";
+import { metricsOptions } from "./metrics-options.ts";
 import {
   commonOptions,
   connectionOptions,
@@ -85,10 +87,12 @@ which ends it with 0; with --json a line for each event.`,
   ],
   options: () => [
     holdOption(),
+    controlOption(),
     ...commonOptions(["normal", "json"], true),
     ...targetOptions("many"),
     ...connectionOptions(),
     ...fabricsOptions(),
+    ...metricsOptions(),
   ],
   formats: ["normal", "json"],
   compat: true,
@@ -112,6 +116,7 @@ Like connect it leaves nothing behind; with --hold it stays, and prints what hap
   ],
   options: () => [
     holdOption(),
+    controlOption(),
     configOption(),
     quietOption(),
     ...commonOptions(["normal", "json"], true),

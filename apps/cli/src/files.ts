@@ -14,12 +14,22 @@ const reasons: Readonly<Record<string, string>> = {
   EMFILE: "too many files are open",
 };
 
+const hints: Readonly<Record<string, string>> = {
+  ENOENT: "Check how it is written, and from which folder.",
+  EACCES: "Look at the permissions of the file, and of the folders above it.",
+  EPERM: "Look at the permissions of the file, and of the folders above it.",
+  EISDIR: "Name a file in it.",
+  ENOTDIR: "Check how it is written.",
+  ENOSPC: "Make room, or choose another place.",
+  EMFILE: "Close some, or raise the limit (ulimit -n).",
+};
+
 /** The error of a file operation as an error of the command. */
 export function fileError(verb: string, path: string, cause: unknown): CliError {
   const errno = errnoIn(cause);
   const reason = reasons[errno] ?? (cause instanceof Error ? cause.message : String(cause));
   const code = errno === "ENOENT" ? "NVME_ERR_FILE_NOT_FOUND" : "NVME_ERR_FILE";
-  return new CliError(code, `cannot ${verb} ${path}: ${reason}`, { cause });
+  return new CliError(code, `cannot ${verb} ${path}: ${reason}`, { cause, hint: hints[errno] });
 }
 
 async function explained<T>(verb: string, path: string, work: () => Promise<T>): Promise<T> {

@@ -30,11 +30,17 @@ export const helpCommands: readonly CommandSpec[] = [
     name: "doctor",
     summary: "Walk the whole way to a subsystem, and say where it stops and why",
     details: `
-Name, TCP, initialisation, TLS, Connect, authentication, ready, identify, namespaces, a read, keep-alive,
-disconnect: each with what it took and what was negotiated. What is wrong gives the exit code of the command
+Name, TCP, TLS, initialisation, Connect, authentication, ready, identify, queues, discovery, namespaces, a
+read, keep-alive, disconnect: each with what it took and what was negotiated. What is wrong gives the exit code of the command
 that would have met it; risks alone give 12 with --strict.`,
     takes: "namespace",
-    own: () => [new Option("--strict", "end with 12 where there are risks")],
+    own: () => [
+      new Option("--strict", "end with 12 where there are risks"),
+      new Option(
+        "--bundle <file>",
+        "write all of it there as JSON, for those who help: it names nobody",
+      ),
+    ],
     load: () => import("./verbs/doctor.ts"),
   }),
   local({

@@ -15,7 +15,8 @@ const hints: Partial<Record<ErrorCode, string>> = {
   NVME_ERR_PARSE: "The target gives data that means nothing; report it to its makers.",
   NVME_ERR_PROTOCOL:
     "Is there an NVMe/TCP target at this port? If so, it breaks the protocol at this place.",
-  NVME_ERR_READ_ONLY: "The namespace is write protected.",
+  NVME_ERR_READ_ONLY:
+    "Nothing was written. Let the target serve it for writing, or choose another namespace.",
   NVME_ERR_RECEIVE_TIMEOUT: "The peer stopped in the middle of a PDU; look at its log.",
   NVME_ERR_UNREACHABLE: "Is the address right, and does the target run there?",
   NVME_ERR_TIMEOUT:
@@ -23,7 +24,8 @@ const hints: Partial<Record<ErrorCode, string>> = {
 };
 
 /** The connection ended before there was a controller: rather the wrong port than a fault. */
-const NOT_A_TARGET = "Is there an NVMe/TCP target at this port? It closed the connection.";
+const NOT_A_TARGET =
+  "Is there an NVMe/TCP target at this port? It may want TLS (--tls-key-file), or be something else.";
 
 /** The hint for a code; undefined where the message says all there is to say. */
 export function hintFor(code: string, wasLive: boolean): string | undefined {

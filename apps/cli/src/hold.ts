@@ -7,6 +7,9 @@ import type { CloseReport } from "@nvmeof/core";
 import type { Context } from "./context.ts";
 import { noteCircumstances } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
+import type { Control } from "./control.ts";
+import type { MetricsEndpoint } from "./metrics.ts";
+import { type MetricsOptions, openMetrics } from "./metrics-options.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { PathEvents, type PathName } from "./path-events.ts";
 import { type TriedPath, withPaths } from "./paths.ts";
@@ -73,14 +76,41 @@ function tellClosed(stream: EventStream, closes: readonly CloseReport[]): void {
   stream.tell("closed", { totalMs, shutdowns }, text);
 }
 
+/** Who is told of the group. */
+interface Watchers {
+  readonly metrics: MetricsEndpoint | undefined;
+  readonly control: Control;
+}
+
 export async function hold(
   context: Context,
   endpoints: readonly Endpoint[],
-  options: ConnectionOptions,
+  options: ConnectionOptions & MetricsOptions,
+  control: Control,
 ): Promise<undefined> {
+  const metrics = await openMetrics(context, options);
+  try {
+    await holdPaths(context, endpoints, options, { metrics, control });
+  } finally {
+    metrics?.close();
+  }
+  return undefined;
+}
+
+async function holdPaths(
+  context: Context,
+  endpoints: readonly Endpoint[],
+  options: ConnectionOptions,
+  { metrics, control }: Watchers,
+): Promise<void> {
   const stream = new EventStream(context, "connect");
   const events = new PathEvents(stream.tell);
+  if (metrics !== undefined) {
+    stream.tell("metrics", { url: metrics.url }, `metrics at ${metrics.url}`);
+  }
   const { closes } = await withPaths(context, endpoints, options, async ({ group, tried }) => {
+    metrics?.watchHost(group);
+    control.add(group);
     const paths = allOf(tried);
     for (const [i, path] of paths.entries()) {
       const name = events.name(path, i);
@@ -100,5 +130,4 @@ export async function hold(
   });
   tellClosed(stream, closes);
   await stream.ended();
-  return undefined;
 }

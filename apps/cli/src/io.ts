@@ -2,6 +2,8 @@
 
 import type { Readable, Writable } from "node:stream";
 
+import type { StatusLine } from "./status-line.ts";
+
 /** A stream that people may be reading. */
 export type Sink = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -18,6 +20,8 @@ export interface Io {
   };
   /** The file of the command, for threads that run it as well; undefined where it is not one file. */
   readonly program?: URL | undefined;
+  /** The line on a terminal that says what is waited for; undefined where there is no terminal. */
+  readonly status?: StatusLine | undefined;
   /** Ends the process where it stands. */
   readonly quit: (exitCode: number) => void;
 }

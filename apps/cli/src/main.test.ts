@@ -41,7 +41,7 @@ test("nothing to do shows the help on stderr, as a wrong use", async () => {
 test.each([
   [["lst"], "unknown command 'lst'", "Did you mean list?"],
   [["list", "--jsn"], "unknown option '--jsn'", "Did you mean --json?"],
-  [["list", "-t", "rdma"], "argument 'rdma' is invalid", "tcp"],
+  [["list", "-t", "rdma"], '--transport: "rdma" is not one of tcp, fc', "nvmeof list --help"],
   [["list", "nvme+tcp://h"], "which subsystem?", "nvmeof discover"],
   [["list"], "Neither an address nor -a was given", "nvme+tcp://host:port"],
   [["list", "a", "b"], "too many arguments", ""],

@@ -8,13 +8,14 @@ import { commands, groups } from "./commands.ts";
 import type { Context, OutputFormat, Report } from "./context.ts";
 import { Lifetime } from "./deadline.ts";
 import { envelope, jsonText } from "./envelope.ts";
-import { describeError, errorText, usage } from "./errors.ts";
+import { type CliError, describeError, errorText, usage } from "./errors.ts";
 import { ExitCode } from "./exit-code.ts";
 import type { Io } from "./io.ts";
 import { Notes } from "./notes.ts";
-import type { CommonOptions } from "./options.ts";
+import type { CommonOptions, ProgressOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { onSignals } from "./signals.ts";
+import { StatusLine } from "./status-line.ts";
 import { styleFor } from "./style.ts";
 import { withTlsKeys } from "./tls-options.ts";
 import { withTrace } from "./trace-options.ts";
@@ -88,20 +89,36 @@ function refused(thrown: unknown, argv: readonly string[], io: Io): number {
     if (thrown.exitCode === 0) return ExitCode.ok;
     // The help was printed, since nothing else was asked for.
     if (thrown.code === "commander.help") return ExitCode.usage;
-    const [message = "", suggestion] = thrown.message.replace(/^error: /, "").split("\n");
-    error = usage(
-      message,
-      suggestion?.replace(/^\((.*)\)$/, "$1") ?? "`nvmeof --help` has them all.",
-    );
+    error = misused(thrown.message, argv);
   }
   const described = describeError(error);
-  if (argv.includes("--json") || /(^|\s)(-o\s?|--output-format[\s=])json/.test(argv.join(" "))) {
+  if (
+    argv.includes("--json") ||
+    /(^|\s)(-o\s?|--output-format[\s=])(nd)?json/.test(argv.join(" "))
+  ) {
     const people = io.stdout.isTTY === true;
     io.stdout.write(jsonText(envelope("usage", null, [], described), people));
   } else {
     io.stderr.write(errorText(described));
   }
   return described.exitCode;
+}
+
+/** What the parser says of a command line, in our words; with what to do instead. */
+function misused(said: string, argv: readonly string[]): CliError {
+  const [first = "", suggestion] = said.replace(/^error: /, "").split("\n");
+  const name = commandMeant(argv)?.name;
+  const help =
+    name === undefined
+      ? "`nvmeof --help` lists the commands."
+      : `\`nvmeof ${name} --help\` has its arguments, options and examples.`;
+  // "option '-t, --transport <type>' argument 'rdma' is invalid. Allowed choices are tcp, fc."
+  const [, option, value, choices] =
+    /^option '.*?(--[\w-]+).*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s.exec(
+      first,
+    ) ?? [];
+  if (option !== undefined) return usage(`${option}: "${value}" is not one of ${choices}`, help);
+  return usage(first.replace(/\.$/, ""), suggestion?.replace(/^\((.*)\)$/, "$1") ?? help);
 }
 
 function formatOf(options: CommonOptions & { readonly rawBinary?: boolean }): OutputFormat {
@@ -111,10 +128,26 @@ function formatOf(options: CommonOptions & { readonly rawBinary?: boolean }): Ou
   return options.rawBinary === true ? "binary" : (options.outputFormat ?? "normal");
 }
 
+const isJson = (format: OutputFormat): boolean => format === "json" || format === "ndjson";
+
 /** A script that reads JSON finds warnings there. */
 function noteLevel({ silent, verbose }: CommonOptions, format: OutputFormat): number {
   if (silent === true) return -1;
-  return verbose ?? (format === "json" ? -1 : 0);
+  return verbose ?? (isJson(format) ? -1 : 0);
+}
+
+/** The line that says what is waited for, for people at a terminal who want to see such. */
+function statusLine(
+  spec: CommandSpec,
+  { silent, progress }: CommonOptions & Partial<ProgressOptions>,
+  usualMs: number | undefined,
+  deadlineMs: number | undefined,
+  { stderr }: Io,
+): StatusLine | undefined {
+  if (stderr.isTTY !== true || silent === true || progress === "never") return undefined;
+  // What has no end by itself tells what it does.
+  const usual = usualMs === undefined ? undefined : spec.name;
+  return new StatusLine({ stream: stderr, usual, deadlineMs });
 }
 
 async function runVerb(
@@ -124,19 +157,22 @@ async function runVerb(
   io: Io,
 ): Promise<number> {
   const usualMs = spec.endless?.(options) === true ? undefined : spec.timeoutMs;
-  const life = new Lifetime(options.timeout ?? usualMs);
-  const out = new Output(io.stdout, (error) => life.end(error));
+  const deadlineMs = options.timeout ?? usualMs;
+  const life = new Lifetime(deadlineMs);
+  const status = statusLine(spec, options, usualMs, deadlineMs, io);
+  const clear = (): void => status?.clear();
+  const out = new Output(io.stdout, (error) => life.end(error), clear);
   const ignore = (): void => {};
   io.stderr.on("error", ignore); // whoever reads our stderr may go: there is nobody to tell
   const format = formatOf(options);
-  const notes = new Notes(io.stderr, noteLevel(options, format));
+  const notes = new Notes(io.stderr, noteLevel(options, format), clear);
   const stopSignals = onSignals(io, (reason) => {
     notes.say("interrupted, closing; once more ends at once");
     life.end(reason);
   });
   const warnings: string[] = [];
   const context: Context = {
-    io,
+    io: { ...io, status },
     out,
     notes,
     style: styleFor(options.color, io.stdout, io.env),
@@ -164,8 +200,10 @@ async function runVerb(
     });
     return ExitCode.ok;
   } catch (error) {
+    clear();
     return await failed(error, spec, context, warnings);
   } finally {
+    status?.end();
     stopSignals();
     out.release();
     io.stderr.off("error", ignore);
@@ -204,8 +242,8 @@ async function failed(
 ): Promise<number> {
   const error = describeError(thrown);
   if (error.code === "NVME_ERR_OUTPUT_CLOSED") return ExitCode.ok;
-  if (format === "json") {
-    const people = io.stdout.isTTY === true;
+  if (isJson(format)) {
+    const people = io.stdout.isTTY === true && format === "json";
     const text = jsonText(envelope(spec.schema, partial, warnings, error), people);
     await new Promise<void>((resolve) => void io.stdout.write(text, () => resolve()));
   } else {

@@ -5,6 +5,8 @@ import { Option } from "commander";
 import { type BackingOptions, backingOptions } from "./backing.ts";
 import type { CommandSpec } from "./command.ts";
 import { usage } from "./errors.ts";
+import { type ControlOptions, controlOption } from "./control-options.ts";
+import { type MetricsOptions, metricsOptions } from "./metrics-options.ts";
 import {
   type ManyTargetOptions,
   type NamespaceOptions,
@@ -20,7 +22,12 @@ import {
 
 /** What was said about exports, and about where clients find them. */
 export interface ExportNbdOptions
-  extends ManyTargetOptions, Pick<NamespaceOptions, "namespaceId">, BackingOptions {
+  extends
+    ManyTargetOptions,
+    Pick<NamespaceOptions, "namespaceId">,
+    BackingOptions,
+    MetricsOptions,
+    ControlOptions {
   readonly name?: readonly string[];
   readonly description?: readonly string[];
   readonly readOnly?: boolean;
@@ -124,6 +131,8 @@ the loopback, or on a socket, unless --allow-any-host says otherwise.`,
   options: () => [
     ...exportOptions(),
     ...clientOptions(),
+    ...metricsOptions(),
+    controlOption(),
     ...commonOptions(["normal", "json"]),
     ...targetOptions("many"),
     ...namespaceOption(),

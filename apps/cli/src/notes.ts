@@ -6,11 +6,16 @@ import { withoutSecrets } from "./redact.ts";
 export class Notes {
   readonly stream: Sink;
   readonly #level: number;
+  readonly #before: () => void;
 
-  /** @param level -1 with --silent, else the number of -v. */
-  constructor(stream: Sink, level: number) {
+  /**
+   * @param level -1 with --silent, else the number of -v.
+   * @param before is called before anything is written.
+   */
+  constructor(stream: Sink, level: number, before: () => void = () => {}) {
     this.stream = stream;
     this.#level = level;
+    this.#before = before;
   }
 
   /** Said unless --silent. */
@@ -29,6 +34,8 @@ export class Notes {
   }
 
   #write(level: number, text: string): void {
-    if (this.#level >= level) this.stream.write(`${withoutSecrets(text)}\n`);
+    if (this.#level < level) return;
+    this.#before();
+    this.stream.write(`${withoutSecrets(text)}\n`);
   }
 }

@@ -116,7 +116,12 @@ export const whole =
     parseWhole(value, least, most);
 
 const hostId = (value: string): string => {
-  uuidBytes(value);
+  try {
+    uuidBytes(value);
+  } catch (error) {
+    const hint = "Leave it out for your own, see `nvmeof show-hostnqn -v`.";
+    throw usage((error as Error).message, hint);
+  }
   return value.toLowerCase();
 };
 

@@ -8,12 +8,17 @@ export const outputClosed = (): CliError =>
 
 export class Output {
   readonly stream: Sink;
+  readonly #before: () => void;
   #failure: CliError | undefined;
   readonly #failed: (error: Error) => void;
 
-  /** @param gone is told once when nothing that is written arrives any more. */
-  constructor(stream: Sink, gone: (error: CliError) => void) {
+  /**
+   * @param gone is told once when nothing that is written arrives any more.
+   * @param before is called before anything is written.
+   */
+  constructor(stream: Sink, gone: (error: CliError) => void, before: () => void = () => {}) {
     this.stream = stream;
+    this.#before = before;
     this.#failed = (error) => {
       if (this.#failure !== undefined) return;
       this.#failure = ["EPIPE", "ERR_STREAM_DESTROYED", "EOF"].includes(errnoIn(error))
@@ -33,6 +38,7 @@ export class Output {
         reject(this.#failure);
         return;
       }
+      this.#before();
       this.stream.write(chunk, (error) => {
         if (error === null || error === undefined) resolve();
         else {

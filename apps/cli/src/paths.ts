@@ -31,11 +31,12 @@ async function attach(
   endpoint: Endpoint,
   options: ConnectionOptions,
 ): Promise<TriedPath> {
-  const { signal } = context;
+  const { signal, io } = context;
   // A secret that cannot be read is nobody's path.
   const authentication = await authenticationOf(context, options);
   try {
     const asked = { ...controllerOptions(endpoint, identity, options), authentication };
+    io.status?.waitFor(`connecting to ${endpoint.host}:${endpoint.port}`);
     return { endpoint, path: await group.attach(asked, signal) };
   } catch (error) {
     signal.throwIfAborted();
@@ -44,6 +45,8 @@ async function attach(
       noteCircumstances(error, { peer: { address, port, subnqn }, wasLive: false });
     }
     return { endpoint, error };
+  } finally {
+    io.status?.waitFor(undefined);
   }
 }
 

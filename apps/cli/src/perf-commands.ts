@@ -4,6 +4,7 @@
 import type { PerfKind } from "@nvmeof/tools";
 import { Option } from "commander";
 import type { CommandSpec } from "./command.ts";
+import { controlOption } from "./control-options.ts";
 import {
   commonOptions,
   connectionOptions,
@@ -94,6 +95,7 @@ overwrites the namespace; --yes says that you want that.`,
   options: () => [
     ...workloadOptions(),
     new Option("--report <file>", "write a page with charts there (HTML)").helpGroup("Output:"),
+    controlOption(),
     ...consentOption(),
     ...progressOption(),
     ...commonOptions(["normal", "json"]),

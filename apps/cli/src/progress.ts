@@ -82,18 +82,34 @@ function jsonLines(io: Io, options: ProgressOptions): Progress {
 
 const CLEAR_LINE = "\r\u001b[K";
 
-function counter({ stderr }: Io, options: ProgressOptions): Progress {
+/** What is waited for, behind how far it is. */
+const noted = (note: string | undefined): string => (note === undefined ? "" : `  ${note}`);
+
+function counter({ stderr, status }: Io, options: ProgressOptions): Progress {
   let shown = "";
+  let last = "";
+  const clear = (): void => {
+    if (shown !== "") stderr.write(CLEAR_LINE);
+    shown = "";
+  };
+  const note = (text: string | undefined): void => {
+    if (last === "") return;
+    shown = last + noted(text);
+    stderr.write(CLEAR_LINE + shown);
+  };
+  const giveBack = status?.give({ note, clear });
   const bytesText = (bytes: number, elapsedMs: number): string =>
     `${options.label}  ${formatBytes(bytes)}  ${formatRate(bytes, elapsedMs)}`;
   const show = throttled(options, (count, elapsedMs) => {
-    shown = (options.text ?? bytesText)(count, elapsedMs);
+    last = (options.text ?? bytesText)(count, elapsedMs);
+    shown = last;
     stderr.write(CLEAR_LINE + shown);
   });
   return {
     update: show,
     end: () => {
-      if (shown !== "") stderr.write(CLEAR_LINE);
+      giveBack?.();
+      clear();
     },
   };
 }
@@ -103,7 +119,7 @@ async function barOf(io: Io, options: ProgressOptions): Promise<Progress> {
   const { SingleBar } = await import("cli-progress");
   const bar = new SingleBar({
     stream: io.stderr,
-    format: `${label}  [{bar}]  {percentage}%  {done}/{whole}  {rate}  eta {left}`,
+    format: `${label}  [{bar}]  {percentage}%  {done}/{whole}  {rate}  eta {left}{note}`,
     barCompleteChar: "=",
     barIncompleteChar: " ",
     barsize: 24,
@@ -114,11 +130,19 @@ async function barOf(io: Io, options: ProgressOptions): Promise<Progress> {
     gracefulExit: false, // signals are ours
   });
   let started: "not yet" | "started" = "not yet";
+  const note = (text: string | undefined): void => {
+    if (started === "started") bar.update({ note: noted(text) });
+  };
+  const clear = (): void => {
+    if (started === "started") io.stderr.write(CLEAR_LINE);
+  };
+  const giveBack = io.status?.give({ note, clear });
   const show = throttled(options, (bytes, elapsedMs) => {
     const payload = {
       done: formatBytes(bytes),
       whole: formatBytes(totalBytes),
       rate: formatRate(bytes, elapsedMs),
+      note: "",
       left: bytes === 0 ? "?" : formatMs((elapsedMs / bytes) * (totalBytes - bytes)),
     };
     if (started === "not yet") {
@@ -129,6 +153,7 @@ async function barOf(io: Io, options: ProgressOptions): Promise<Progress> {
   return {
     update: show,
     end: () => {
+      giveBack?.();
       if (started === "started") bar.stop();
     },
   };

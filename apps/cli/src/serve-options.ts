@@ -5,8 +5,10 @@ import { Option } from "commander";
 import { type TransportType, parseListen } from "./address.ts";
 import { type HostSecretOptions, hostSecretOptions } from "./authentication.ts";
 import { type BackingOptions, backingOptions } from "./backing.ts";
+import { type ControlOptions, controlOption } from "./control-options.ts";
 import { type GivenLimit, limitOption } from "./limit-options.ts";
 import { type ManageOptions, manageOptions } from "./manage-options.ts";
+import { type MetricsOptions, metricsOptions } from "./metrics-options.ts";
 import { type CommonOptions, repeated, valued, whole } from "./options.ts";
 import { type TlsCliOptions, tlsKeyOptions } from "./tls-options.ts";
 import { type TraceOptions, traceOption } from "./trace-options.ts";
@@ -22,6 +24,8 @@ export interface ServeOptions
     BackingOptions,
     ManageOptions,
     HostSecretOptions,
+    MetricsOptions,
+    ControlOptions,
     TlsCliOptions,
     TraceOptions {
   readonly nqn?: string;
@@ -66,6 +70,8 @@ export function serveOptions(): Option[] {
     ...manageOptions(),
     limitOption(),
     traceOption(),
+    ...metricsOptions(),
+    controlOption(),
     ...[
       new Option("--tls", "TLS 1.3 with pre-shared keys, and never without"),
       ...tlsKeyOptions(),

@@ -7,6 +7,7 @@ import {
   type AuthResult,
   type CloseOptions,
   type CloseReport,
+  type ControllerEvent,
   type ControllerHandle,
   type HostIdentity,
   openController,
@@ -98,12 +99,15 @@ async function withConnection<C extends Connection, T>(
   const peer = { address, port, subnqn: subsystemNqn };
   notes.trace(`connecting to ${address}:${port} as ${identity.hostNqn}`);
   const startMs = performance.now();
+  io.status?.waitFor(`connecting to ${address}:${port}`);
   const connection = await noting({ peer, wasLive: false }, () => open(identity));
+  io.status?.waitFor(undefined);
   notes.detail(`connected to ${address}:${port} in ${formatMs(performance.now() - startMs)}`);
   const { handle } = connection;
   tellAuthenticated(context, handle.controller.authenticated);
   handle.observe((event) => {
     if (event.type === "authenticated" && event.qid === 0) tellAuthenticated(context, event.result);
+    tellStall(io, `${address}:${port}`, event);
     if (event.type !== "state") return;
     const why = event.reason === undefined ? "" : `: ${event.reason.message}`;
     notes.trace(`the controller is ${event.to}${why}`);
@@ -119,6 +123,18 @@ async function withConnection<C extends Connection, T>(
     signal.removeEventListener("abort", abort);
     const report = await close();
     notes.trace(`closed in ${formatMs(report.totalMs)}, shutdown ${report.shutdown}`);
+  }
+}
+
+/** Says that the connection is lost, and what is done about it, until it is there again. */
+function tellStall({ status }: Context["io"], peer: string, event: ControllerEvent): void {
+  if (event.type === "retry") {
+    const when = `attempt ${event.attempt} in ${formatMs(event.delayMs)}`;
+    status?.waitFor(`reconnecting to ${peer}, ${when}`);
+  } else if (event.type === "state") {
+    const isLost = event.to === "recovering" || event.to === "fencing" || event.to === "waiting";
+    if (event.to === "live") status?.waitFor(undefined);
+    else if (isLost) status?.waitFor(`connection to ${peer} lost: reconnecting`);
   }
 }
 

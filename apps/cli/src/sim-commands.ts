@@ -79,6 +79,7 @@ controller. The table has the states across and the events down.`,
   examples: ["nvmeof sim states", "nvmeof sim states --events 4 --json"],
   options: () => [
     valued("--events <count>", "length of the sequences", whole(1, 8)).default(4),
+    ...progressOption(),
     ...commonOptions(["normal", "json"]),
   ],
   formats: ["normal", "json"],

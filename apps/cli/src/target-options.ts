@@ -125,6 +125,7 @@ export function controllerOptions(
   endpoint: Endpoint,
   identity: HostIdentity,
   given: ConnectionOptions,
+  more: Pick<TcpTransportOptions, "onInitialized"> = {},
 ): ControllerOptions {
   const options = { ...given, ...endpoint.overrides };
   const { host, port, subsystemNqn } = endpoint;
@@ -149,6 +150,7 @@ export function controllerOptions(
             dataDigest: options.dataDigest ?? false,
             localAddress: options.hostTraddr,
             tls: isSecure ? tlsOf(options, { hostNqn, subsystemNqn }) : undefined,
+            ...more,
           }),
     subsystemNqn,
     ioQueues: options.nrIoQueues,

@@ -3,7 +3,7 @@
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { CaptureWriter, tracedConnector, tracedListener } from "@nvmeof/tools/capture";
-import { type Transport, hostTransport } from "@nvmeof/transport";
+import { type Connector, type Transport, hostTransport } from "@nvmeof/transport";
 import {
   type TcpListener,
   type TcpTransportOptions,
@@ -56,6 +56,11 @@ export class Tracing {
       connector: tracedConnector(connector, this.#writer),
       clock: systemClock,
     });
+  }
+
+  /** A connector whose connections are recorded. */
+  connector(connector: Connector): Connector {
+    return tracedConnector(connector, this.#writer);
   }
 
   /** A listener whose connections are recorded. */

@@ -61,7 +61,7 @@ export class NbdEvents {
   readonly #stream: EventStream | undefined;
   readonly #clients: PeerNotes;
   readonly #failures: PeerNotes;
-  #phase: "opening" | "ready" = "opening";
+  #phase: "opening" | "ready" | "over" = "opening";
 
   constructor(context: Context) {
     const { notes, format } = context;
@@ -72,10 +72,12 @@ export class NbdEvents {
     this.#failures = new PeerNotes((text) => notes.say(printable(text)), nowMs);
   }
 
-  /** Something that happened to a path. */
+  /** Something that happened to a path. What we do to it ourselves, before and after, is a detail. */
   readonly path = (event: string, data: object, text: string): void => {
-    if (this.#stream === undefined) this.#context.notes.say(printable(text));
-    else this.#stream.tell(event, data, text);
+    const { notes } = this.#context;
+    if (this.#stream !== undefined) this.#stream.tell(event, data, text);
+    else if (this.#phase === "ready") notes.say(printable(text));
+    else notes.detail(printable(text));
   };
 
   /** Something that happened on the server. */
@@ -100,7 +102,9 @@ export class NbdEvents {
   ): Promise<void> {
     this.#clients.flush();
     this.#failures.flush();
-    if (this.#phase === "opening") return;
+    const wasReady = this.#phase === "ready";
+    this.#phase = "over";
+    if (!wasReady) return;
     const { connections, reads, writes, readBytes, writtenBytes, failed } = counters;
     const moved = `${formatBytes(readBytes)} read in ${reads} requests, ${formatBytes(writtenBytes)} written in ${writes}`;
     const text = `${connections} connections; ${moved}; ${failed} failed; closed in ${formatMs(tookMs)}`;

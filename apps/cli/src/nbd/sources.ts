@@ -10,6 +10,8 @@ import type { Context } from "../context.ts";
 import { usage } from "../errors.ts";
 import { allOf } from "../hold.ts";
 import type { ExportNbdOptions } from "../nbd-commands.ts";
+import type { Control } from "../control.ts";
+import type { MetricsEndpoint } from "../metrics.ts";
 import type { PathEvents } from "../path-events.ts";
 import { withPaths } from "../paths.ts";
 import { type Endpoint, subsystemEndpoints } from "../target-options.ts";
@@ -27,12 +29,19 @@ export interface Source {
   readonly fastZeroes: boolean | undefined;
 }
 
+/** Who is told of hosts and their paths. */
+export interface Watchers {
+  readonly paths: PathEvents;
+  readonly metrics: MetricsEndpoint | undefined;
+  readonly control: Control;
+}
+
 /** Opens everything, lets `use` work with it, and closes it. */
 export async function withSources<T>(
   context: Context,
   options: ExportNbdOptions,
   uris: readonly string[],
-  events: PathEvents,
+  watchers: Watchers,
   use: (sources: readonly Source[]) => Promise<T>,
 ): Promise<T> {
   const isRemote = uris.length > 0 || options.traddr !== undefined;
@@ -45,7 +54,7 @@ export async function withSources<T>(
   const more = (found: readonly Source[], left: readonly Endpoint[][]): Promise<T> => {
     const [endpoints, ...rest] = left;
     if (endpoints === undefined) return withBackings(backings, options, found, use);
-    return withNamespaces(context, options, endpoints, events, (sources) =>
+    return withNamespaces(context, options, endpoints, watchers, (sources) =>
       more([...found, ...sources], rest),
     );
   };
@@ -57,7 +66,7 @@ async function withNamespaces<T>(
   context: Context,
   options: ExportNbdOptions,
   endpoints: readonly Endpoint[],
-  events: PathEvents,
+  watchers: Watchers,
   use: (sources: readonly Source[]) => Promise<T>,
 ): Promise<T> {
   const nsids = new Set(endpoints.flatMap(({ nsid }) => (nsid === undefined ? [] : [nsid])));
@@ -66,7 +75,7 @@ async function withNamespaces<T>(
   );
   const { result } = await withPaths(context, [...addresses.values()], options, async (paths) => {
     const { group, tried } = paths;
-    watch(group, allOf(tried), events);
+    watch(group, allOf(tried), watchers);
     const wanted = nsids.size > 0 ? [...nsids] : [onlyOf(group)];
     return use(wanted.map((nsid) => namespaceSource(group, nsid, addresses.size)));
   });
@@ -74,7 +83,13 @@ async function withNamespaces<T>(
 }
 
 /** Tells what becomes of the paths, and gives those up that nobody would try again. */
-function watch(group: NvmeGroup, paths: readonly ControllerPath[], events: PathEvents): void {
+function watch(
+  group: NvmeGroup,
+  paths: readonly ControllerPath[],
+  { paths: events, metrics, control }: Watchers,
+): void {
+  metrics?.watchHost(group);
+  control.add(group);
   for (const [i, path] of paths.entries()) {
     const name = events.name(path, i);
     path.controller.observe((event) => {

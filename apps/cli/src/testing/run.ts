@@ -1,17 +1,19 @@
 // Runs the command in this process, with streams, signals and a home of the test's own.
 
 import { EventEmitter } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
+import { afterAll } from "vitest";
 import type { Envelope } from "../envelope.ts";
 import type { ErrorObject } from "../errors.ts";
 import type { Io, Sink } from "../io.ts";
 import { main } from "../main.ts";
 
-/** A folder for the files of one test file; the system clears it away. */
+/** A folder for the files of one test file; it goes when its last test has ended. */
 export const folder: string = mkdtempSync(join(tmpdir(), "nvmeof-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
 
 /** A path in it that nobody else has. */
 export const freshPath = (name: string): string => join(mkdtempSync(join(folder, "f-")), name);
@@ -21,6 +23,7 @@ export class Kept extends Writable {
   readonly isTTY: boolean;
   readonly columns = 100;
   readonly #chunks: Buffer[] = [];
+  readonly #next: (() => void)[] = [];
   readonly #awaited: { text: string; found: () => void }[] = [];
 
   constructor(isTTY = false) {
@@ -44,6 +47,11 @@ export class Kept extends Writable {
     });
   }
 
+  /** Resolves when something more is written. */
+  written(): Promise<void> {
+    return new Promise((resolve) => void this.#next.push(resolve));
+  }
+
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#chunks.push(chunk);
     this.#tell();
@@ -51,6 +59,7 @@ export class Kept extends Writable {
   }
 
   #tell(): void {
+    for (const tell of this.#next.splice(0)) tell();
     if (this.#awaited.length === 0) return;
     const { text } = this;
     for (const awaited of this.#awaited) if (text.includes(awaited.text)) awaited.found();
@@ -81,6 +90,7 @@ export interface Run {
 }
 
 const home = freshPath("config");
+const runtime = freshPath("runtime");
 
 /** Starts `nvmeof <args>`. */
 export function start(args: readonly string[], options: RunOptions = {}): Run {
@@ -94,7 +104,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Run {
     stdin: isData ? Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]) : stdin,
     stdout: options.stdout ?? stdout,
     stderr,
-    env: { XDG_CONFIG_HOME: home, ...options.env },
+    env: { XDG_CONFIG_HOME: home, XDG_RUNTIME_DIR: runtime, ...options.env },
     signals,
     quit: (exitCode) => void quits.push(exitCode),
   };

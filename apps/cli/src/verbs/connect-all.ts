@@ -3,6 +3,8 @@
 
 import { readConfig, ownConfig } from "../config.ts";
 import type { Context, Verb } from "../context.ts";
+import { openControl } from "../control.ts";
+import type { ControlOptions } from "../control-options.ts";
 import { discoverWithReferrals, subsystemsIn } from "../discovering.ts";
 import { usage } from "../errors.ts";
 import { noteKernelOptions } from "../fabrics-notes.ts";
@@ -14,7 +16,7 @@ import { bySubsystem, topology } from "../topology.ts";
 import { discoveryEndpoints } from "./discover.ts";
 import { listText } from "./list-subsys.ts";
 
-interface Options extends TargetOptions {
+interface Options extends TargetOptions, ControlOptions {
   readonly hold?: boolean;
   readonly config?: string;
 }
@@ -75,9 +77,12 @@ export const run: Verb<Options> = async (context, options, uri?: string) => {
       listText(hosts, (options.verbose ?? 0) > 0, style),
     );
   }
+  const control = await openControl(context, options, "connect-all --hold");
   // One that is lost does not end the others; the command ends as the first of them did.
-  const held = bySubsystem(all).map(([, its]) => hold(context, its, rest));
-  for (const how of await Promise.allSettled(held)) {
+  const held = bySubsystem(all).map(([, its]) => hold(context, its, rest, control));
+  const ends = await Promise.allSettled(held);
+  await control.close();
+  for (const how of ends) {
     if (how.status === "rejected") throw how.reason;
   }
   return undefined;

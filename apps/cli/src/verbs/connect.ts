@@ -7,7 +7,10 @@ import type { Context, Report, Verb } from "../context.ts";
 import { authFacts, authText } from "../authentication.ts";
 import { usage } from "../errors.ts";
 import { noteKernelOptions } from "../fabrics-notes.ts";
+import { openControl } from "../control.ts";
+import type { ControlOptions } from "../control-options.ts";
 import { hold } from "../hold.ts";
+import type { MetricsOptions } from "../metrics-options.ts";
 import type { ManyTargetOptions } from "../options.ts";
 import { withController } from "../session.ts";
 import { facts } from "../table.ts";
@@ -33,7 +36,7 @@ const find =
     return { facts, ioQueues: ioQueues.length, nsids, connectMs, authenticated };
   };
 
-interface Options extends ManyTargetOptions {
+interface Options extends ManyTargetOptions, MetricsOptions, ControlOptions {
   readonly hold?: boolean;
 }
 
@@ -41,12 +44,28 @@ export const run: Verb<Options> = async (context, options, ...uris) => {
   noteKernelOptions(context, options);
   const endpoints = subsystemEndpoints(uris, options);
   const [endpoint] = endpoints;
-  if (options.hold === true) return hold(context, endpoints, options);
+  if (options.hold === true) return stay(context, endpoints, options);
+  if (options.metrics !== undefined) {
+    throw usage("there is nothing to measure", "Metrics are of a host that stays: add --hold.");
+  }
   if (endpoints.length > 1) {
     throw usage("several addresses are paths to hold", "Add --hold, or look with list-subsys.");
   }
   return look(context, endpoint!, options);
 };
+
+async function stay(
+  context: Context,
+  endpoints: readonly Endpoint[],
+  options: Options,
+): Promise<undefined> {
+  const control = await openControl(context, options, "connect --hold");
+  try {
+    return await hold(context, endpoints, options, control);
+  } finally {
+    await control.close();
+  }
+}
 
 async function look(context: Context, endpoint: Endpoint, options: Options): Promise<Report> {
   const { result, close } = await withController(

@@ -115,7 +115,9 @@ async function checkEnds({ context, options, from, to }: Job): Promise<void> {
   if (to === "-" && context.io.stdout.isTTY === true) {
     throw usage("binary data is not for a terminal", "Redirect it into a file or a pipe.");
   }
-  if (from === to || (await isSameFile(from, to))) throw usage("both ends are the same");
+  if (from === to || (await isSameFile(from, to))) {
+    throw usage("both ends are the same", "Name another file or namespace as the destination.");
+  }
   for (const end of [from, to].filter(isUri)) parseAddress(end);
   if (options.offset > 0 && isUri(from) && isUri(to)) {
     throw usage("--offset could mean either namespace", "Copy by way of a file or a pipe.");

@@ -12,6 +12,7 @@ import { latencyHistogram } from "@nvmeof/tools/node";
 import type { Context, Report, Verb } from "../context.ts";
 import { type FilterOptions, filterOf } from "../decode/filter.ts";
 import type { FindingKind } from "../decode/findings.ts";
+import { HeldText } from "../decode/held-text.ts";
 import { type CaptureInput, openCapture } from "../decode/input.ts";
 import { many } from "../decode/many.ts";
 import { printerOf } from "../decode/printer.ts";
@@ -35,9 +36,6 @@ interface DecodeOptions extends CommonOptions, ProgressOptions, FilterOptions {
 /** After a Ctrl-C, whoever writes into our stdin has so long for its last words: it got one as well. */
 const LAST_WORDS_MS = 500;
 
-/** Text that is held back before it is written. */
-const HELD_CHARACTERS_MAX = 64 * 1024;
-
 export const run: Verb<DecodeOptions> = async (context, options, path = "-") => {
   const input = await openCapture(path, context.io);
   const reading = new Reading(context, options);
@@ -57,8 +55,7 @@ class Reading {
   readonly #summary = new Summary(latencyHistogram);
   readonly #found: Record<FindingKind, number> = { verdict: 0, warning: 0, error: 0, open: 0 };
   #connections = 0;
-  #held: string[] = [];
-  #heldCharacters = 0;
+  readonly #held = new HeldText();
 
   constructor(context: Context, options: DecodeOptions) {
     this.#context = context;
@@ -77,7 +74,7 @@ class Reading {
         if (event.type === "connection") this.#connections++;
         if (!isMeant(event)) return;
         this.#count(event);
-        if (options.summary !== true) this.#hold(print(event));
+        if (options.summary !== true) this.#held.add(print(event));
       },
       { ports, lateMs: options.late },
     );
@@ -180,21 +177,9 @@ class Reading {
     );
   }
 
-  #hold(text: string): void {
-    if (text === "") return;
-    this.#held.push(text);
-    this.#heldCharacters += text.length;
-  }
-
   /** Writes what is held; whoever reads slowly slows us down. */
   async #flush(): Promise<void> {
-    if (this.#heldCharacters === 0) return;
-    const text = this.#held.join("");
-    this.#held = [];
-    this.#heldCharacters = 0;
-    for (let at = 0; at < text.length; at += HELD_CHARACTERS_MAX) {
-      await this.#context.out.write(text.slice(at, at + HELD_CHARACTERS_MAX));
-    }
+    for (const piece of this.#held.take()) await this.#context.out.write(piece);
   }
 }
 

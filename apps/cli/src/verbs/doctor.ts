@@ -1,137 +1,53 @@
 // `doctor`: the whole way to a subsystem, step by step, and where it stops.
-// Read first: session.ts for the usual way; @nvmeof/core bring-up.ts names the phases of connecting.
+// Read first: ../session.ts for the usual way; @nvmeof/core bring-up.ts names the phases of connecting.
 
 import { lookup } from "node:dns/promises";
 import { connect as connectSocket, isIP } from "node:net";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
   AdminOpcode,
   AnaState,
+  DISCOVERY_NQN,
   DataDirection,
   NvmOpcode,
   NvmeofError,
-  ProtocolError,
   RwCommand,
   anaStateName,
-  isNvmeofError,
   versionText,
 } from "@nvmeof/codec";
-import { type ControllerHandle, openController } from "@nvmeof/core";
+import { type ControllerHandle, discover, openController } from "@nvmeof/core";
+import type { Agreement } from "@nvmeof/transport";
+import { isLoopback } from "../address.ts";
 import { readAnaLog } from "../ana-log.ts";
 import { authenticationOf } from "../authentication.ts";
-import type { Context, Report, Verb } from "../context.ts";
+import type { Context, Verb } from "../context.ts";
+import { writeBundle } from "../doctor/bundle.ts";
+import { Findings, stepNames, stepOf } from "../doctor/findings.ts";
+import type { StepName } from "../doctor/findings.ts";
+import { risksOf } from "../doctor/risks.ts";
 import { CliError, describeError, noteCircumstances } from "../errors.ts";
-import { hostIdentity } from "../identity.ts";
+import { hostIdentity, userIdentity } from "../identity.ts";
 import type { NamespaceOptions } from "../options.ts";
 import { CLOSE_BOUND_MS } from "../session.ts";
-import type { Style } from "../style.ts";
 import { type Endpoint, controllerOptions, subsystemEndpoint } from "../target-options.ts";
 import { wantsTls } from "../tls-options.ts";
 import { formatBytes, formatMs } from "../units.ts";
 
 interface Options extends NamespaceOptions {
   readonly strict?: boolean;
+  readonly bundle?: string;
 }
 
-/** The steps, in their order; `phase` is what an error of core calls it. */
-const stepNames = [
-  "name",
-  "tcp",
-  "tls",
-  "initialise",
-  "connect",
-  "authenticate",
-  "enable",
-  "identify",
-  "queues",
-  "namespaces",
-  "read",
-  "keep-alive",
-  "disconnect",
-] as const;
-type StepName = (typeof stepNames)[number];
-
-/** Which step an error of core is of. */
-const stepOfPhase: Readonly<Record<string, StepName>> = {
-  tcp: "tcp",
-  tls: "tls",
-  initialize: "initialise",
-  login: "initialise",
-  "fabrics-connect": "connect",
-  authenticate: "authenticate",
-  enable: "enable",
-  identify: "identify",
-  "set-features": "queues",
-};
-
-/** The step that an error of connecting belongs to. */
-function stepOf(error: unknown): StepName {
-  if (!isNvmeofError(error)) return "connect";
-  // What is no NVMe/TCP at all shows with the first bytes.
-  if (error instanceof ProtocolError && error.speaks !== undefined) return "initialise";
-  return stepOfPhase[error.phase ?? ""] ?? "connect";
-}
-
-/** How a step went. */
-interface Step {
-  readonly step: StepName;
-  readonly state: "ok" | "failed" | "skipped" | "not reached";
-  readonly ms: number | null;
-  readonly said: string;
-}
-
-/** What is written down on the way. */
-class Findings {
-  readonly steps: Step[] = [];
-  readonly risks: string[] = [];
-
-  ok(step: StepName, said: string, ms: number | null = null): void {
-    const at = this.steps.findIndex((each) => each.step === step);
-    // A way that has failed is still left in order.
-    this.steps.splice(at === -1 ? this.steps.length : at, 1, { step, state: "ok", ms, said });
-  }
-
-  skipped(step: StepName, said: string): void {
-    this.steps.push({ step, state: "skipped", ms: null, said });
-  }
-
-  /** The way ends here; whatever lies before it was passed. */
-  failed(step: StepName, error: unknown): void {
-    const at = stepNames.indexOf(step);
-    for (const name of stepNames.slice(0, at)) {
-      if (!this.has(name)) this.ok(name, "passed");
-    }
-    const { message, hint } = describeError(error);
-    const said = hint === null ? message : `${message}. ${hint}`;
-    this.steps.push({ step, state: "failed", ms: null, said });
-    for (const name of stepNames.slice(at + 1)) {
-      this.steps.push({ step: name, state: "not reached", ms: null, said: "" });
-    }
-  }
-
-  has(step: StepName): boolean {
-    return this.steps.some((each) => each.step === step);
-  }
-
-  report(): Report {
-    const { risks } = this;
-    const steps = [...this.steps].sort(
-      (a, b) => stepNames.indexOf(a.step) - stepNames.indexOf(b.step),
-    );
-    return { data: { steps, risks }, text: (style) => textOf(steps, risks, style) };
-  }
-}
-
-const marks = { ok: "✓", failed: "✗", skipped: "-", "not reached": " " } as const;
-
-function textOf(steps: readonly Step[], risks: readonly string[], style: Style): string {
-  const width = Math.max(...stepNames.map(({ length }) => length));
-  const lines = steps.map(({ step, state, ms, said }) => {
-    const time = ms === null ? "" : ` (${formatMs(ms)})`;
-    const text = `${marks[state]} ${step.padEnd(width)}  ${state === "ok" ? "" : `${state}: `}${said}${time}`;
-    return state === "failed" ? style.bold(text.trimEnd()) : text.replace(/: ?$/, "").trimEnd();
-  });
-  const warned = risks.map((risk) => `! ${risk}`);
-  return `${[...lines, ...warned].join("\n")}\n`;
+/** One walk, and all that it needs. */
+interface Walk {
+  readonly context: Context;
+  readonly options: Options;
+  readonly endpoint: Endpoint;
+  readonly found: Findings;
+  /** What names nobody in a bundle. */
+  readonly names: Map<string, string>;
+  /** What the connection of the admin queue has agreed upon. */
+  agreement: Agreement | undefined;
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
@@ -139,7 +55,9 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number
   return { result: await work(), ms: performance.now() - startMs };
 }
 
-async function resolveName(found: Findings, host: string): Promise<readonly string[]> {
+async function resolveName({ found, endpoint, names }: Walk): Promise<readonly string[]> {
+  const { host } = endpoint;
+  names.set(host, "host");
   if (isIP(host.replace(/%.*$/, "")) !== 0) {
     found.skipped("name", `${host} is an address`);
     return [host];
@@ -159,20 +77,17 @@ async function resolveName(found: Findings, host: string): Promise<readonly stri
 }
 
 /** A TCP connection and its end: the address, how long it took, and why not. */
-function tryTcp(
-  { signal }: Context,
-  address: string,
-  { port }: Endpoint,
-  { connectTimeout = 3_000, hostTraddr }: Options,
-): Promise<number> {
+function tryTcp({ context, endpoint, options }: Walk, address: string): Promise<number> {
+  const { connectTimeout = 3_000, hostTraddr } = options;
+  context.io.status?.waitFor(`connecting to ${address}:${endpoint.port}`);
   return new Promise((resolve, reject) => {
     const startMs = performance.now();
     const socket = connectSocket({
       host: address,
-      port,
+      port: endpoint.port,
       timeout: connectTimeout,
       ...(hostTraddr === undefined ? {} : { localAddress: hostTraddr }),
-      signal,
+      signal: context.signal,
     });
     socket.once("connect", () => {
       socket.destroy();
@@ -185,18 +100,13 @@ function tryTcp(
   });
 }
 
-async function walkTcp(
-  context: Context,
-  found: Findings,
-  endpoint: Endpoint,
-  options: Options,
-  addresses: readonly string[],
-): Promise<void> {
+async function walkTcp(walk: Walk, addresses: readonly string[]): Promise<void> {
+  const { context, found, endpoint } = walk;
   const said: string[] = [];
   let bestMs: number | undefined;
   for (const address of addresses) {
     try {
-      const ms = await tryTcp(context, address, endpoint, options);
+      const ms = await tryTcp(walk, address);
       bestMs = Math.min(bestMs ?? Infinity, ms);
       said.push(`${address}:${endpoint.port} connects in ${formatMs(ms)}`);
     } catch (error) {
@@ -209,59 +119,63 @@ async function walkTcp(
   else found.risks.push(said.join("; "));
 }
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host.startsWith("127.");
-
-async function bringUp(
-  context: Context,
-  found: Findings,
-  endpoint: Endpoint,
-  options: Options,
-): Promise<ControllerHandle> {
+async function bringUp(walk: Walk): Promise<ControllerHandle> {
+  const { context, found, endpoint, options, names } = walk;
   const { io, signal, warn } = context;
   const named = { hostnqn: endpoint.hostNqn, hostid: endpoint.hostId };
   const identity = await hostIdentity(named, io.env, warn);
+  names.set(identity.hostNqn, "host NQN").set(identity.hostId, "host ID");
+  names.set(endpoint.subsystemNqn, "subsystem NQN");
   const authentication = await authenticationOf(context, options);
-  const asked = controllerOptions(endpoint, identity, { ...options, retries: false });
+  const asked = controllerOptions(
+    endpoint,
+    identity,
+    { ...options, retries: false },
+    { onInitialized: (_qid, agreement) => (walk.agreement ??= agreement) },
+  );
+  const { host: address, port, subsystemNqn: subnqn } = endpoint;
+  io.status?.waitFor(`connecting to ${address}:${port}`);
   const startMs = performance.now();
   try {
     const handle = await openController({ ...asked, authentication, signal });
-    describe(found, handle, endpoint, options, performance.now() - startMs);
+    describe(walk, handle, performance.now() - startMs);
     if (authentication === undefined)
       found.skipped("authenticate", "no secret was given, and none asked for");
     else found.ok("authenticate", "DH-HMAC-CHAP has succeeded");
     return handle;
   } catch (error) {
     signal.throwIfAborted();
-    const { host: address, port, subsystemNqn: subnqn } = endpoint;
     noteCircumstances(error, { peer: { address, port, subnqn }, wasLive: false });
-    const step = stepOf(error);
-    const isSecure = wantsTls(options, endpoint.tls);
-    if (step !== "tls" && !isSecure) found.skipped("tls", "not asked for");
-    const isPast = stepNames.indexOf(step) > stepNames.indexOf("authenticate");
-    if (isPast && authentication === undefined)
+    const step = stepOf(error, walk.agreement !== undefined);
+    const isPast = (name: StepName): boolean => stepNames.indexOf(step) > stepNames.indexOf(name);
+    if (isPast("tls") && !wantsTls(options, endpoint.tls)) found.skipped("tls", "not asked for");
+    if (isPast("initialise")) found.ok("initialise", agreed(walk));
+    if (isPast("authenticate") && authentication === undefined)
       found.skipped("authenticate", "no secret was given");
+    if (step === "connect") await walkDiscovery(walk);
     found.failed(step, error);
     throw error;
+  } finally {
+    io.status?.waitFor(undefined);
   }
 }
 
-function describe(
-  found: Findings,
-  { facts, controller }: ControllerHandle,
-  endpoint: Endpoint,
-  options: Options,
-  ms: number,
-): void {
-  const { identify, cntlid, version, transferBytesMax, keepAliveTimeoutMs } = facts;
-  const digests = [
-    options.hdrDigest === true && "header",
-    options.dataDigest === true && "data",
-  ].filter(Boolean);
-  const isSecure = wantsTls(options, endpoint.tls);
-  if (isSecure) found.ok("tls", "TLS 1.3 with a pre-shared key");
+/** What both sides of the connection have agreed upon. */
+function agreed({ agreement }: Walk): string {
+  if (agreement === undefined) return "passed";
+  const { headerDigest, dataDigest, sendAlignment, h2cDataBytesMax } = agreement;
+  const digests = [headerDigest && "header", dataDigest && "data"].filter(Boolean);
+  const pieces = `MAXH2CDATA ${formatBytes(h2cDataBytesMax)}`;
+  return `digests: ${digests.join(" and ") || "none"}; ${pieces}; PDA ${sendAlignment} bytes`;
+}
+
+function describe(walk: Walk, { facts, controller }: ControllerHandle, ms: number): void {
+  const { found, options, endpoint, names } = walk;
+  const { identify, cntlid, version, transferBytesMax } = facts;
+  names.set(identify.sn, "serial").set(identify.subnqn, "subsystem NQN");
+  if (wantsTls(options, endpoint.tls)) found.ok("tls", "TLS 1.3 with a pre-shared key");
   else found.skipped("tls", "not asked for");
-  found.ok("initialise", `digests: ${digests.join(" and ") || "none"}`);
+  found.ok("initialise", agreed(walk));
   found.ok("connect", `controller ${cntlid} of ${identify.subnqn}`);
   found.ok("enable", `NVMe ${versionText(version)}, ready; all of it`, ms);
   found.ok(
@@ -272,25 +186,40 @@ function describe(
     "queues",
     `${controller.ioQueues.length} of ${options.nrIoQueues} I/O queues, ${options.queueSize} entries each`,
   );
-  if (controller.ioQueues.length < options.nrIoQueues)
-    found.risks.push("the controller gives fewer I/O queues than were asked for");
-  if (transferBytesMax < 128 * 1024)
-    found.risks.push(`transfers are small: ${formatBytes(transferBytesMax)} at most`);
-  if (!isSecure && !isLoopback(endpoint.host))
-    found.risks.push("the connection is not encrypted, and its peer not known by a key");
-  if (keepAliveTimeoutMs === 0)
-    found.risks.push("there is no keep-alive: a silent controller is not noticed");
-  else if (keepAliveTimeoutMs < 2_000)
-    found.risks.push(
-      `keep-alive of ${formatMs(keepAliveTimeoutMs)} is shorter than stalls that happen`,
+}
+
+/** Asks the discovery controller at the same port, where there is one. Returns paths to the subsystem. */
+async function walkDiscovery(walk: Walk): Promise<number | undefined> {
+  const { context, found, endpoint, options } = walk;
+  const { io, signal } = context;
+  try {
+    const named = { hostnqn: endpoint.hostNqn, hostid: endpoint.hostId };
+    const identity = await hostIdentity(named, io.env, () => {});
+    const there = { ...endpoint, subsystemNqn: DISCOVERY_NQN };
+    const [transport] = [controllerOptions(there, identity, options).transport].flat();
+    const { result, ms } = await timed(() =>
+      discover({ ...identity, transport: transport!, signal }),
     );
+    const subsystems = new Set(result.entries.map(({ subnqn }) => subnqn));
+    subsystems.delete(DISCOVERY_NQN);
+    const paths = result.entries.filter(({ subnqn }) => subnqn === endpoint.subsystemNqn).length;
+    const others = [...subsystems].slice(0, 4).join(", ");
+    const known = paths === 0 ? `does not know it; it knows ${others || "none"}` : "knows it";
+    const ways = paths === 0 ? "" : `, by ${paths === 1 ? "1 path" : `${paths} paths`}`;
+    found.ok("discovery", `the controller at this port ${known}${ways}`, ms);
+    return paths;
+  } catch (error) {
+    signal.throwIfAborted();
+    found.skipped("discovery", `nobody answers it at this port: ${describeError(error).message}`);
+    return undefined;
+  }
 }
 
 /** States in which a namespace can be used. */
 const usable = new Set<number>([AnaState.Optimized, AnaState.NonOptimized]);
 
 async function walkNamespaces(
-  found: Findings,
+  { found }: Walk,
   handle: ControllerHandle,
   wanted: number | undefined,
 ) {
@@ -320,12 +249,9 @@ async function walkNamespaces(
   return facts;
 }
 
-async function walkRead(
-  found: Findings,
-  handle: ControllerHandle,
-  wanted: number | undefined,
-): Promise<void> {
-  const facts = await walkNamespaces(found, handle, wanted);
+async function walkRead(walk: Walk, handle: ControllerHandle): Promise<void> {
+  const { found, endpoint } = walk;
+  const facts = await walkNamespaces(walk, handle, endpoint.nsid);
   if (facts === undefined) {
     found.skipped("read", "there is nothing to read");
     return;
@@ -343,7 +269,7 @@ async function walkRead(
   found.ok("read", `one block of namespace ${facts.nsid}`, ms);
 }
 
-async function walkKeepAlive(found: Findings, handle: ControllerHandle): Promise<void> {
+async function walkKeepAlive({ found }: Walk, handle: ControllerHandle): Promise<void> {
   const { keepAliveTimeoutMs } = handle.facts;
   if (keepAliveTimeoutMs === 0) {
     found.skipped("keep-alive", "off");
@@ -353,52 +279,89 @@ async function walkKeepAlive(found: Findings, handle: ControllerHandle): Promise
   found.ok("keep-alive", `answered; the timeout is ${formatMs(keepAliveTimeoutMs)}`, ms);
 }
 
-async function walkSteps(
-  found: Findings,
-  handle: ControllerHandle,
-  wanted: number | undefined,
-): Promise<void> {
+async function walkSteps(walk: Walk, handle: ControllerHandle, stallMs: number): Promise<void> {
+  const { found, context, options, endpoint, agreement } = walk;
+  const paths = await walkDiscovery(walk);
   let at: StepName = "namespaces";
   try {
-    await walkRead(found, handle, wanted);
+    await walkRead(walk, handle);
     at = "keep-alive";
-    await walkKeepAlive(found, handle);
+    await walkKeepAlive(walk, handle);
   } catch (error) {
     found.failed(found.has("namespaces") && at === "namespaces" ? "read" : at, error);
     throw error;
   }
+  const { keepAliveTimeoutMs, transferBytesMax } = handle.facts;
+  const { hostNqn, hostId } = handle.controller.options;
+  const own = await userIdentity(context.io.env, () => {});
+  found.risks.unshift(
+    ...risksOf({
+      isLocal: isLoopback(endpoint.host),
+      isSecure: wantsTls(options, endpoint.tls),
+      headerDigest: agreement?.headerDigest === true,
+      dataDigest: agreement?.dataDigest === true,
+      keepAliveTimeoutMs,
+      stallMs,
+      h2cDataBytesMax: agreement?.h2cDataBytesMax,
+      transferBytesMax,
+      ioQueues: handle.controller.ioQueues.length,
+      ioQueuesAsked: options.nrIoQueues,
+      paths,
+      isHostIdBorrowed: hostId === own.hostId && hostNqn !== own.hostNqn,
+    }),
+  );
 }
 
-/** Shows what was found so far, and fails. */
-async function fail(context: Context, found: Findings, error: unknown): Promise<never> {
-  const report = found.report();
-  context.partial = report.data;
-  if (context.format !== "json") await context.publish(report);
-  throw error;
+/** The whole way, and back. */
+async function walkAll(walk: Walk): Promise<void> {
+  const { context, found } = walk;
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  try {
+    await walkTcp(walk, await resolveName(walk));
+    const handle = await bringUp(walk);
+    const close = () => handle.close({ boundMs: CLOSE_BOUND_MS });
+    context.signal.addEventListener("abort", () => void close(), { once: true });
+    try {
+      await walkSteps(walk, handle, delay.max / 1e6);
+    } finally {
+      const { totalMs, shutdown } = await close();
+      found.ok("disconnect", `shutdown ${shutdown}`, totalMs);
+    }
+  } finally {
+    delay.disable();
+  }
 }
 
 export const run: Verb<Options> = async (context, options, uri?: string) => {
   const endpoint = subsystemEndpoint(uri, options);
   const found = new Findings();
+  const walk: Walk = {
+    context,
+    options,
+    endpoint,
+    found,
+    names: new Map(),
+    agreement: undefined,
+  };
+  let failure: unknown;
   try {
-    const addresses = await resolveName(found, endpoint.host);
-    await walkTcp(context, found, endpoint, options, addresses);
-    const handle = await bringUp(context, found, endpoint, options);
-    const close = () => handle.close({ boundMs: CLOSE_BOUND_MS });
-    context.signal.addEventListener("abort", () => void close(), { once: true });
-    try {
-      await walkSteps(found, handle, endpoint.nsid);
-    } finally {
-      const { totalMs, shutdown } = await close();
-      found.ok("disconnect", `shutdown ${shutdown}`, totalMs);
-    }
+    await walkAll(walk);
   } catch (error) {
     context.signal.throwIfAborted();
-    return fail(context, found, error);
+    failure = error;
   }
-  if (options.strict === true && found.risks.length > 0) {
-    const message = `${found.risks.length} risks`;
-    return fail(context, found, new CliError("NVME_ERR_RISK", message));
+  if (options.bundle !== undefined) await writeBundle(options.bundle, found, walk.names, failure);
+  if (failure === undefined && options.strict === true && found.risks.length > 0) {
+    const count = found.risks.length;
+    const message = count === 1 ? "there is a risk" : `there are ${count} risks`;
+    const hint = "Each has a line that begins with !, or stands in `risks`.";
+    failure = new CliError("NVME_ERR_RISK", message, { hint });
   }
-  return found.report();
+  const report = found.report();
+  if (failure === undefined) return report;
+  // What was found so far is shown, and then why it is no success.
+  context.partial = report.data;
+  if (context.format !== "json") await context.publish(report);
+  throw failure;
 };

@@ -72,6 +72,7 @@ export const format: { readonly run: Verb<FormatOptions> } = {
       const agreed = options.yes === true || options.force === true;
       await confirm(context, `this erases all data of ${what}`, agreed);
       const startMs = performance.now();
+      context.io.status?.waitFor(`formatting ${what}`);
       // It is answered when it is done, which is as long as it takes; --timeout bounds it.
       const request = { formatIndex, secureErase: ses, pi, pil, mset };
       await handle.admin(formatCommand(nsid, request, Infinity));

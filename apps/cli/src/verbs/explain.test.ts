@@ -74,6 +74,30 @@ describe("nothing that the command can say is missing:", () => {
   });
 });
 
+test("an error code says what has happened, how the command ends, and what to do", async () => {
+  const [{ text }] = (await meanings("NVME_ERR_READ_ONLY")) as [{ text: string }];
+  expect(text).toMatch(
+    /^A write to what is read-only\. Ends with exit code 8: .* Nothing was written\./,
+  );
+});
+
+test.each(["NVME_ERR_UNREACHABEL", "kat", "maxh2cdat"])(
+  "what is near %s is suggested",
+  async (text) => {
+    expect((await failure(["explain", text])).hint).toMatch(
+      /^Did you mean (NVME_ERR_UNREACHABLE|KATO|MAXH2CDATA)\?/,
+    );
+  },
+);
+
+test.each(
+  "NQN ANA CNTLID KATO R2T CID SQE CQE NSID FES FEI MDTS MAXH2CDATA PDA PSK DNR CRD SCT SC CCR TTAG SUBNQN HOSTID DH-HMAC-CHAP".split(
+    " ",
+  ),
+)("%s is a term", async (term) => {
+  expect(await meanings(term)).toMatchObject([{ kind: "term", name: term }]);
+});
+
 test("abbreviations are explained, in any case", async () => {
   expect(await meanings("ana")).toMatchObject([{ kind: "term", name: "ANA" }]);
 });

@@ -1,6 +1,8 @@
 // `explain`: statuses, fatal errors, exit codes, error codes and abbreviations, from the tables of the command.
 
 import { describeStatus, fesName, hexh, statusOf } from "@nvmeof/codec";
+import { nearestName } from "@nvmeof/core";
+import { codeMeanings } from "../code-meanings.ts";
 import type { Report, Verb } from "../context.ts";
 import { CliError, usage } from "../errors.ts";
 import { ExitCode, type ExitName, type ErrorCode, verdicts } from "../exit-code.ts";
@@ -80,7 +82,7 @@ function codeMeaning(code: ErrorCode): Meaning {
   return {
     kind: "code",
     name: code,
-    text: `Ends with exit code ${ExitCode[exit]}: ${exitMeanings[exit]}. ${again}${hint === undefined ? "" : ` ${hint}`}`,
+    text: `${codeMeanings[code]} Ends with exit code ${ExitCode[exit]}: ${exitMeanings[exit]}. ${again}${hint === undefined ? "" : ` ${hint}`}`,
     more: { exitCode: ExitCode[exit], retryable, hint: hint ?? null },
   };
 }
@@ -118,8 +120,10 @@ export const run: Verb = (_context, _options, ...words): Promise<Report> => {
   if (text === "") throw usage("what?", "For example: nvmeof explain 0x285");
   const meanings = meaningsOf(text);
   if (meanings.length === 0) {
+    const near = nearestName(text.toUpperCase(), [...Object.keys(verdicts), ...Object.keys(terms)]);
+    const known = "Statuses (2h/85h), fes 3, exit 7, NVME_ERR_… and abbreviations are.";
     throw new CliError("NVME_ERR_UNKNOWN_TERM", `nothing is known of "${text}"`, {
-      hint: "Statuses (2h/85h), fes 3, exit 7, NVME_ERR_… and abbreviations are.",
+      hint: near === undefined ? known : `Did you mean ${near}? ${known}`,
     });
   }
   return Promise.resolve({

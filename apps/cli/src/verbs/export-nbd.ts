@@ -17,13 +17,15 @@ import { type NbdListener, nbdListen } from "@nvmeof/tools/node";
 import { systemClock } from "@nvmeof/transport/node";
 import { isLoopback } from "../address.ts";
 import type { Context, Report, Verb } from "../context.ts";
+import { openControl } from "../control.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { type GivenLimit, checkedLimits, parseLimitOf } from "../limit-options.ts";
 import type { ExportNbdOptions } from "../nbd-commands.ts";
 import { certificatesOf, tlsModeOf } from "../nbd/certificates.ts";
+import { openMetrics } from "../metrics-options.ts";
 import { NbdEvents } from "../nbd/events.ts";
-import { type Source, withSources } from "../nbd/sources.ts";
+import { type Source, type Watchers, withSources } from "../nbd/sources.ts";
 import { PathEvents } from "../path-events.ts";
 import { type RunningCommand, runCommand } from "../run-command.ts";
 import type { Style } from "../style.ts";
@@ -129,6 +131,7 @@ function readyReport(
   exports: readonly NbdExport[],
   sources: readonly Source[],
   tls: TlsMode,
+  metrics: string | undefined,
 ): Report & { readonly uri: string } {
   const all = exports.map((each, i) => ({
     name: each.name,
@@ -148,6 +151,7 @@ function readyReport(
         const how = each.readOnly ? ", read-only" : "";
         return `  ${each.uri}: ${size}, blocks of ${each.blockBytes} bytes${how}, ${each.source}`;
       }),
+      ...(metrics === undefined ? [] : [`  metrics at ${metrics}`]),
       "",
       `nbdinfo ${quoted(uri)}`,
       `qemu-img info ${quoted(uri)}`,
@@ -156,7 +160,8 @@ function readyReport(
       "ready",
       "",
     ].join("\n");
-  return { data: { uri, address, exports: all }, text, uri };
+  const more = metrics === undefined ? {} : { metrics };
+  return { data: { uri, address, exports: all, ...more }, text, uri };
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -188,9 +193,12 @@ async function serve(
   plan: Plan,
   events: NbdEvents,
   sources: readonly Source[],
+  { metrics, control }: Watchers,
 ): Promise<void> {
   const { limits, tls } = plan;
   const server = new NbdServer({ clock: systemClock, limits, tls });
+  metrics?.watchNbd(server);
+  control.add(server);
   let command: RunningCommand | undefined;
   try {
     const exports = addExports(server, sources, options);
@@ -199,7 +207,7 @@ async function serve(
     const lost = untilLost(server);
     server.listen(listener);
     const address = addressOf(listener);
-    const report = readyReport(address, exports, sources, tls);
+    const report = readyReport(address, exports, sources, tls, metrics?.url);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);
     }
@@ -225,6 +233,7 @@ async function serve(
 
 export const run: Verb<ExportNbdOptions> = async (context, options, ...uris) => {
   const plan = planOf(context, options);
+  const metrics = await openMetrics(context, options);
   const events = new NbdEvents(context);
   const paths = new PathEvents(events.path);
   // While it connects an end is an end; later, clients are served to their end before the paths go.
@@ -233,9 +242,16 @@ export const run: Verb<ExportNbdOptions> = async (context, options, ...uris) => 
   if (context.signal.aborted) abort();
   context.signal.addEventListener("abort", abort, { once: true });
   const inner: Context = { ...context, signal: connecting.signal };
-  await withSources(inner, options, uris, paths, async (sources) => {
-    context.signal.removeEventListener("abort", abort);
-    await serve(context, options, plan, events, sources);
-  });
+  const control = await openControl(context, options, "export-nbd");
+  const watchers = { paths, metrics, control };
+  try {
+    await withSources(inner, options, uris, watchers, async (sources) => {
+      context.signal.removeEventListener("abort", abort);
+      await serve(context, options, plan, events, sources, watchers);
+    });
+  } finally {
+    metrics?.close();
+    await control.close();
+  }
   return undefined;
 };

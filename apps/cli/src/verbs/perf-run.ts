@@ -18,6 +18,8 @@ import { latencyHistogram, perfMeter, soon } from "@nvmeof/tools/node";
 import { systemClock } from "@nvmeof/transport/node";
 import { confirm } from "../confirm.ts";
 import type { Context, Report, Verb } from "../context.ts";
+import { openControl } from "../control.ts";
+import type { ControlOptions } from "../control-options.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import type { ConsentOptions, NamespaceOptions, ProgressOptions } from "../options.ts";
@@ -29,7 +31,7 @@ import { subsystemEndpoint } from "../target-options.ts";
 import { formatBytes, formatMs, formatRate } from "../units.ts";
 
 interface PerfRunOptions
-  extends Omit<NamespaceOptions, "queueSize">, ConsentOptions, ProgressOptions {
+  extends Omit<NamespaceOptions, "queueSize">, ConsentOptions, ProgressOptions, ControlOptions {
   readonly rw: PerfKind;
   readonly rwmixread: number;
   readonly bs?: number;
@@ -61,15 +63,35 @@ export const run: Verb<PerfRunOptions> = async (context, options, uri?: string) 
   const { result } = await withHost(context, endpoint, connection, async (host) => {
     const nsid = endpoint.nsid ?? (await onlyNamespace(host.controller));
     const device = await host.openNamespace(nsid);
+    if (writesData(options) && device.features.readOnly) {
+      const hint = "Measure reads (--rw randread or read), or another namespace.";
+      throw usage(`namespace ${nsid} is read-only, and ${options.rw} writes`, hint);
+    }
     if (writesData(options)) {
       const bytes = formatBytes(device.blockBytes * device.blockCount);
       const what = `this overwrites namespace ${nsid} (${bytes})`;
       await confirm(context, what, options.yes === true);
     }
-    return report(context, options, await measure(context, options, { host, nsid, device, board }));
+    const measured = { host, nsid, device, board };
+    return report(context, options, await measureExposed(context, options, measured));
   });
   return result;
 };
+
+/** Others may look while it measures. */
+async function measureExposed(
+  context: Context,
+  options: PerfRunOptions,
+  what: Measured,
+): Promise<PerfOutcome> {
+  const control = await openControl(context, options, "perf run");
+  control.add(what.host);
+  try {
+    return await measure(context, options, what);
+  } finally {
+    await control.close();
+  }
+}
 
 /** A controller may grant less than was asked for: the figures are those of what there is. */
 function warnOfQueues(
@@ -142,7 +164,11 @@ async function measure(
           signal: context.signal,
         }));
   } catch (error) {
-    throw error instanceof RangeError ? usage(error.message) : error;
+    if (!(error instanceof RangeError)) throw error;
+    throw usage(
+      error.message,
+      "`nvmeof perf run --help` says what --bs, --iodepth and others may be.",
+    );
   } finally {
     line.end();
   }

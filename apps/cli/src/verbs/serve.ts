@@ -16,10 +16,12 @@ import { type TransportType, formatAddress, isLoopback } from "../address.ts";
 import { allowedHostsOf } from "../authentication.ts";
 import { type Backing, backingsOf, openBacking } from "../backing.ts";
 import type { Context, Report, Verb } from "../context.ts";
+import { openControl } from "../control.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { limitsOf } from "../limit-options.ts";
 import { deviceProvider } from "../device-provider.ts";
+import { openMetrics } from "../metrics-options.ts";
 import { PeerNotes } from "../peer-notes.ts";
 import type { ListenAddress, ServeOptions } from "../serve-options.ts";
 import type { Style } from "../style.ts";
@@ -140,7 +142,13 @@ async function listenAt(
 }
 
 /** What people are shown when it is ready, with commands to copy. */
-function readyText(plan: Plan, devices: readonly BlockDevice[], listen: Place, discovery: Place) {
+function readyText(
+  plan: Plan,
+  devices: readonly BlockDevice[],
+  listen: Place,
+  discovery: Place,
+  metrics: string | undefined,
+) {
   const { nqn, transport, tls } = plan;
   const [ours, theirs] = tls === undefined ? ["", ""] : [" --tls-key-file FILE", " --tls"];
   const at = { transport, host: listen.advertised, port: listen.port, subsystemNqn: nqn };
@@ -161,6 +169,7 @@ function readyText(plan: Plan, devices: readonly BlockDevice[], listen: Place, d
         return `  namespace ${i + 1}: ${size}, blocks of ${blockBytes} bytes, ${name}`;
       }),
       `  subsystem at ${listen.host}:${listen.port}, discovery at ${discovery.host}:${discovery.port}`,
+      ...(metrics === undefined ? [] : [`  metrics at ${metrics}`]),
       "",
       `nvmeof discover ${formatAddress(found)}${ours}`,
       `nvmeof list ${formatAddress(at)}${ours}`,
@@ -175,6 +184,7 @@ function readyReport(
   plan: Plan,
   devices: readonly BlockDevice[],
   places: readonly Place[],
+  metrics: string | undefined,
 ): Report {
   const listen = places[0]!;
   const discovery = places.at(-1)!;
@@ -184,6 +194,7 @@ function readyReport(
     discovery,
     listeners: places.slice(0, -1),
     tls: plan.tls !== undefined,
+    ...(metrics === undefined ? {} : { metrics }),
     uri: formatAddress({
       transport: plan.transport,
       host: listen.advertised,
@@ -197,7 +208,7 @@ function readyReport(
       blockCount,
     })),
   };
-  return { data, text: readyText(plan, devices, listen, discovery) };
+  return { data, text: readyText(plan, devices, listen, discovery, metrics) };
 }
 
 /** Once for all queues of a controller. */
@@ -275,8 +286,12 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     authCrypto,
     limits: plan.limits,
   });
+  const metrics = await openMetrics(context, options);
+  const control = await openControl(context, options, "serve");
   const devices: BlockDevice[] = [];
   const stopTelling = tellEvents(target, context);
+  metrics?.watchTarget(target);
+  control.add(target);
   try {
     warnOfStrangers(plan, context);
     for (const backing of plan.backings) {
@@ -294,7 +309,7 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     }
     // A host that connects to all that it finds must not find each namespace twice.
     places.push(await listenAt(target, plan, plan.discovery, options.advertise, "discovery"));
-    const report = readyReport(plan, devices, places);
+    const report = readyReport(plan, devices, places, metrics?.url);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);
     }
@@ -304,6 +319,8 @@ export const run: Verb<ServeOptions> = async (context, options) => {
   } finally {
     const { abandonedRequests } = await target.close();
     stopTelling();
+    metrics?.close();
+    await control.close();
     if (abandonedRequests > 0) context.warn(`${abandonedRequests} requests did not end`);
     await Promise.all(devices.map((device) => device.close()));
   }

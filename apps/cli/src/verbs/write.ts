@@ -48,7 +48,8 @@ export const run: Verb<WriteOptions> = async (context, options, uri?: string) =>
     const isSized = options.blocks !== undefined || dataSize !== undefined;
     const wanted = isSized ? rangeOf(disk, options).blockCount * blockBytes : all.length;
     if (all.length < wanted) {
-      throw usage(`there are ${all.length} bytes of data, ${wanted} are to be written`);
+      const hint = "Leave out --data-size and --blocks to write what there is, or give more data.";
+      throw usage(`there are ${all.length} bytes of data, ${wanted} are to be written`, hint);
     }
     const data = all.subarray(0, wanted);
     const hint = "Use cp, which leaves the rest of the last block as it is.";
