@@ -423,7 +423,7 @@ test.each(strangers)(
       code: "NVME_ERR_PROTOCOL",
       speaks,
       message: expect.stringContaining(`the peer speaks ${speaks}, not NVMe/TCP`),
-      hint: expect.stringContaining("Check the port"),
+      hint: expect.stringContaining(speaks === "TLS" ? "--tls-key-file" : "Check the port"),
     });
     await world.pass(5_000);
     expectNothingLeft(world);

@@ -88,10 +88,10 @@ export const wireBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: connection,
-        find: "    if (!out.isEmpty && !out.busy) this.#stream!.write(out.take());\n",
+        find: "    if (stream.writeNow === undefined) stream.write(pieces);\n",
         replace:
-          "    if (!out.isEmpty && !out.busy) {\n" +
-          "      this.#stream!.write(out.take());\n      out.drained();\n    }\n",
+          "    if (stream.writeNow === undefined) {\n" +
+          "      stream.write(pieces);\n      out.drained();\n    }\n",
       },
     ],
   },
