@@ -1,5 +1,7 @@
 // docs/limits.md is what the tables print; `npm run docs` prints it again.
 import { expect, test } from "vitest";
+import { metricsLimits } from "../../apps/cli/src/metrics-limits.ts";
+import { defaultControlLimits } from "../../packages/tools/src/control/protocol.ts";
 import { defaultLimits } from "../../packages/target/src/limits.ts";
 import { limitFacts } from "../../packages/target/src/limit-facts.ts";
 import { limitsPage, valueText } from "./limits.ts";
@@ -16,6 +18,17 @@ test("every limit of a target is in it, with its default and what follows", asyn
     expect(line).toContain(follows);
   }
   expect(Object.keys(limitFacts).toSorted()).toEqual(Object.keys(defaultLimits).toSorted());
+});
+
+test("the control socket and the metrics endpoint are in it, with all of their bounds", async () => {
+  const page = await limitsPage();
+  const [, control = "", metrics = ""] = page.split(/## (?:Control socket|Metrics)\n/);
+  const named = (text: string): string[] =>
+    [...text.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+  expect(named(control).toSorted()).toEqual(Object.keys(defaultControlLimits).toSorted());
+  expect(named(metrics).toSorted()).toEqual(
+    [...Object.keys(metricsLimits), "seriesMax"].toSorted(),
+  );
 });
 
 test.each([

@@ -1,12 +1,16 @@
 // docs/limits.md, printed from the tables of the target and the options of the host.
 
 import { format } from "prettier";
+import { metricsLimitFacts, metricsLimits } from "../../apps/cli/src/metrics-limits.ts";
 import { type ControllerOptions, resolveOptions } from "../../packages/core/src/options.ts";
 import { metLimits } from "../../packages/target/src/counters.ts";
-import { limitFacts } from "../../packages/target/src/limit-facts.ts";
+import { type LimitFact, limitFacts } from "../../packages/target/src/limit-facts.ts";
 import { type TargetLimits, defaultLimits } from "../../packages/target/src/limits.ts";
+import { SERIES_MAX } from "../../packages/telemetry/src/prometheus/metrics.ts";
+import { controlLimitFacts } from "../../packages/tools/src/control/limit-facts.ts";
+import { defaultControlLimits } from "../../packages/tools/src/control/protocol.ts";
 import { nbdLimitFacts } from "../../packages/tools/src/nbd/limit-facts.ts";
-import { type NbdLimits, defaultNbdLimits } from "../../packages/tools/src/nbd/limits.ts";
+import { defaultNbdLimits } from "../../packages/tools/src/nbd/limits.ts";
 import { VirtualClock } from "../../packages/transport/src/testing/virtual-clock.ts";
 
 const HEAD = `# Limits
@@ -62,6 +66,20 @@ Options are fields of \`limits\`, of \`new NbdServer\` and of \`serveNbd\` in \`
 takes them as \`nvmeof export-nbd --limit inflightMax=32\`. \`tools/src/nbd/limits.ts\` says more of each.
 \`NbdServer.counters.limits\` has how often clients met each; the event \`disconnected\` names the one that
 ended a connection, and \`refused\` tells of those who were not let in.
+`;
+
+const CONTROL = `
+## Control socket
+
+Options are fields of \`limits\` of \`exposeControl\` in \`@nvmeof/tools/node\`; \`tools/src/control/protocol.ts\`
+says more of each. The command has no option for them.
+`;
+
+const METRICS = `
+## Metrics
+
+The endpoint of \`--metrics\` (\`apps/cli/src/metrics-limits.ts\`), whose bounds are fixed; and \`seriesMax\`, an
+option of \`NvmeMetrics\` in \`@nvmeof/telemetry/prometheus\`.
 `;
 
 const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
@@ -124,13 +142,32 @@ function targetTable(): string {
   return table(["option", "bounds", "default", "what follows", "counted", "event"], rows);
 }
 
-function nbdTable(): string {
-  const names = Object.keys(nbdLimitFacts) as (keyof NbdLimits)[];
-  const rows = names.map((name) => {
-    const { unit, bounds, follows } = nbdLimitFacts[name];
-    return [`\`${name}\``, bounds, valueText(unit, defaultNbdLimits[name]), follows];
+/** A table of bounds that have a fact each. */
+function factTable<Name extends string>(
+  head: "option" | "bound",
+  facts: Readonly<Record<Name, LimitFact>>,
+  values: Readonly<Record<Name, number>>,
+): string {
+  const rows = (Object.keys(facts) as Name[]).map((name) => {
+    const { unit, bounds, follows } = facts[name];
+    return [`\`${name}\``, bounds, valueText(unit, values[name]), follows];
   });
-  return table(["option", "bounds", "default", "what follows"], rows);
+  return table([head, "bounds", head === "option" ? "default" : "value", "what follows"], rows);
+}
+
+const nbdTable = (): string => factTable("option", nbdLimitFacts, defaultNbdLimits);
+
+const controlTable = (): string => factTable("option", controlLimitFacts, defaultControlLimits);
+
+/** The endpoint's, and the one of the page itself. */
+function metricsTable(): string {
+  const series: LimitFact = {
+    unit: "count",
+    bounds: "series of one metric",
+    follows: "the others are left out, and counted (`nvmeof_metrics_series_dropped`)",
+  };
+  const facts = { ...metricsLimitFacts, seriesMax: series };
+  return factTable("bound", facts, { ...metricsLimits, seriesMax: SERIES_MAX });
 }
 
 type HostLimit = keyof ControllerOptions;
@@ -184,6 +221,8 @@ function hostTable(): string {
 
 /** The page. */
 export function limitsPage(): Promise<string> {
-  const text = [HEAD, targetTable(), MEMORY, HOST, hostTable(), NBD, nbdTable()].join("\n");
+  const parts = [HEAD, targetTable(), MEMORY, HOST, hostTable(), NBD, nbdTable()];
+  parts.push(CONTROL, controlTable(), METRICS, metricsTable());
+  const text = parts.join("\n");
   return format(text, { parser: "markdown", printWidth: 100 });
 }

@@ -5,7 +5,7 @@ import { Sqe, viewOf } from "@nvmeof/codec";
 import type { AdminCommand } from "@nvmeof/core";
 
 /** The SQE of a command; CID and data pointer, which the transport fills in, are zero. */
-function sqeOf(command: AdminCommand): Uint8Array {
+export function sqeOf(command: AdminCommand): Uint8Array {
   const bytes = new Uint8Array(Sqe.size);
   const view = viewOf(bytes);
   Sqe.opc.set(view, 0, command.opcode);

@@ -76,7 +76,7 @@ export const codeMeanings: Readonly<Record<ErrorCode, string>> = {
   NVME_ERR_STATE: "A controller is not in a state in which this can be asked for.",
   NVME_ERR_STATUS: "A command completed with an error status; sct, sc and name say which.",
   NVME_ERR_TERMINATED: "SIGTERM.",
-  NVME_ERR_TIMEOUT: "A command was not answered in time.",
+  NVME_ERR_TIMEOUT: "A command was not answered, or the controller not ready, in time.",
   NVME_ERR_TLS_HANDSHAKE: "The TLS handshake ended before it was over.",
   NVME_ERR_TLS_HASH_UNSUPPORTED: "A TLS key for SHA-384, which Node cannot use.",
   NVME_ERR_TLS_IDENTITY: "A PSK identity that is none of NVMe/TCP.",

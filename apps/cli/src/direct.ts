@@ -4,16 +4,16 @@
 import { DataDirection, type NvmOpcode, RwCommand } from "@nvmeof/codec";
 import type { ControllerHandle, IoCommand, NamespaceFacts } from "@nvmeof/core";
 import { ask, namespaceMeant } from "./ask.ts";
-import { sqeFields, sqeText } from "./capsule.ts";
+import { sqeText } from "./capsule.ts";
 import { confirm } from "./confirm.ts";
 import type { Context, Report } from "./context.ts";
+import { type DryRunOptions, dryRun } from "./dry-run.ts";
 import { CliError, usage } from "./errors.ts";
 import type { ConsentOptions, NamespaceOptions } from "./options.ts";
 import { type BlockRange, type RangeOptions, counted, wholeBlocks } from "./range.ts";
 
 /** Options of every verb that sends NVM commands itself. */
-export interface DirectOptions extends NamespaceOptions, ConsentOptions {
-  readonly dryRun?: boolean;
+export interface DirectOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {
   readonly showCommand?: boolean;
   readonly latency?: boolean;
 }
@@ -79,22 +79,12 @@ export async function direct(
       return { done: made, nsid: meant, latencyMs: performance.now() - startMs };
     },
   );
-  if (options.dryRun === true) return dryRun(done.commands);
+  if (options.dryRun === true) return dryRun("io", done.commands, "sqe");
   if (done.said !== undefined) context.notes.say(done.said);
   const timed = options.latency === true ? { latencyMs } : {};
   return {
     data: { nsid, commands: done.commands.length, ...done.result, ...timed },
     text: () => (options.latency === true ? `latency: ${(latencyMs * 1000).toFixed(0)} us\n` : ""),
-  };
-}
-
-/** What would have been sent. */
-export function dryRun(commands: readonly IoCommand[]): Report {
-  return {
-    data: {
-      dryRun: commands.map(sqeFields),
-    },
-    text: () => commands.map(sqeText).join("\n"),
   };
 }
 

@@ -74,6 +74,7 @@ Without --value and -d it reads the feature. A feature of a controller lasts as 
 does, which here is the time of this command; those of namespaces last.`,
     examples: [""],
     takes: "any-namespace",
+    tries: true,
     consents: true,
     own: () => [selOption(), ...setOptions(), uuidOption(), ...namespace()],
     formats: ["normal", "json", "binary"],
@@ -109,6 +110,7 @@ export const featureCommands: readonly CommandSpec[] = [
     summary: "Set a feature by its identifier",
     examples: ["--feature-id 0x84 --value 1 --yes"],
     takes: "any-namespace",
+    tries: true,
     consents: true,
     own: () => [
       valued("-f, --feature-id <fid>", "which feature", whole(0, 255)).makeOptionMandatory(),
@@ -139,6 +141,7 @@ export const featureCommands: readonly CommandSpec[] = [
     aliases: ["set-reg"],
     summary: "Set one property of 4 bytes, such as CC",
     examples: ["--offset 0x14 --value 0x460001 --yes"],
+    tries: true,
     consents: true,
     own: () => [
       valued("--offset <offset>", "where it is", whole(0, 0xfff)).makeOptionMandatory(),

@@ -4,7 +4,7 @@
 import { Option } from "commander";
 import type { CommandSpec } from "./command.ts";
 import { usage } from "./errors.ts";
-import { anyNamespaceOption, size, valued, whole } from "./options.ts";
+import { anyNamespaceOption, dryRunOption, size, valued, whole } from "./options.ts";
 import { parseWhole } from "./units.ts";
 import { verb } from "./verb-spec.ts";
 import type * as BlockVerbs from "./verbs/block.ts";
@@ -36,8 +36,8 @@ const flagOptions = (): Option[] => [
 ];
 
 /** To see a command rather than, or as well as, to send it. */
-const showOptions = (dryRun = "--dry-run"): Option[] => [
-  new Option(dryRun, "print the command instead of sending it"),
+const showOptions = (dryRun?: string): Option[] => [
+  dryRunOption(dryRun),
   new Option("--show-command", "print the command on stderr before it is sent"),
   new Option("--latency", "tell how long it took"),
 ];
@@ -80,7 +80,7 @@ const passthruOptions = (): Option[] => [
   new Option("-r, --read", "the data comes from the controller"),
   new Option("-w, --write", "the data goes to the controller"),
   new Option("--show-command", "print the command on stderr before it is sent"),
-  new Option("-d, --dry-run", "print the command instead of sending it"),
+  dryRunOption("-d, --dry-run"),
   new Option("-T, --latency", "tell how long it took"),
   ...anyNamespaceOption("NSID of the command; default: 0, or that of the address"),
 ];

@@ -8,14 +8,8 @@ import { NvmeMetrics } from "@nvmeof/telemetry/prometheus";
 import type { Target } from "@nvmeof/target";
 import type { NbdServer } from "@nvmeof/tools";
 import { CliError } from "./errors.ts";
+import { metricsLimits } from "./metrics-limits.ts";
 
-/** Connections at the same time; a Prometheus has one, a person looking a few. */
-const CONNECTIONS_MAX = 16;
-const HEADER_BYTES_MAX = 8_192;
-/** For the headers of a request, for all of it, and of silence between two, ms. */
-const HEADERS_MS = 5_000;
-const REQUEST_MS = 10_000;
-const IDLE_MS = 60_000;
 /** How often these are looked at, ms. */
 const LOOK_MS = 1_000;
 
@@ -72,15 +66,15 @@ export async function openEndpoint(
   const { createServer } = await import("node:http");
   const server = createServer(
     {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      keepAliveTimeout: IDLE_MS,
+      maxHeaderSize: metricsLimits.headerBytesMax,
+      headersTimeout: metricsLimits.headersTimeoutMs,
+      requestTimeout: metricsLimits.requestTimeoutMs,
+      keepAliveTimeout: metricsLimits.idleTimeoutMs,
       connectionsCheckingInterval: LOOK_MS,
     },
     (request, response) => answer(metrics, request, response),
   );
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = metricsLimits.connectionsMax;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const hint = listenHints[error.code ?? ""] ?? error.message;

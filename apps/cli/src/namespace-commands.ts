@@ -49,6 +49,7 @@ const nsCommands: readonly CommandSpec[] = [
 The target must allow it: \`nvmeof serve --manage-namespaces 1G\` does. --attach attaches the new namespace
 to this host at once.`,
     examples: ["--nsze 2097152 --block-size 512 --attach", "--nsze-si 1G --block-size 4096"],
+    tries: true,
     own: () => [
       valued("--nsze <blocks>", "size, in blocks", count),
       valued("-c, --ncap <blocks>", "capacity, in blocks; default: the size", count),
@@ -78,6 +79,7 @@ to this host at once.`,
     examples: ["--yes"],
     takes: "any-namespace",
     consents: true,
+    tries: true,
     own: () => anyNamespaceOption("which namespace; 0xffffffff for all that may be deleted"),
     load: ns("remove"),
   }),
@@ -87,6 +89,7 @@ to this host at once.`,
     summary: "Attach a namespace to controllers",
     details: attachDetails,
     takes: "any-namespace",
+    tries: true,
     own: () => [controllersOption(), ...anyNamespaceOption("which namespace")],
     load: ns("attach"),
   }),
@@ -96,6 +99,7 @@ to this host at once.`,
     summary: "Detach a namespace from controllers",
     details: attachDetails,
     takes: "any-namespace",
+    tries: true,
     own: () => [controllersOption(), ...anyNamespaceOption("which namespace")],
     load: ns("detach"),
   }),
@@ -131,6 +135,7 @@ const resvCommands: readonly CommandSpec[] = [
     examples: ["--nrkey 0x1", "--rrega 1 --crkey 0x1"],
     takes: "namespace",
     consents: true,
+    tries: true,
     own: () => [
       crkeyOption(),
       keyOption("--nrkey <key>", "new reservation key"),
@@ -151,6 +156,7 @@ const resvCommands: readonly CommandSpec[] = [
     examples: ["--crkey 0x1 --rtype 1", "--crkey 0x2 --rtype 1 --racqa 1 --prkey 0x1 --yes"],
     takes: "namespace",
     consents: true,
+    tries: true,
     own: () => [
       crkeyOption(),
       keyOption("-p, --prkey <key>", "key of those who are preempted"),
@@ -169,6 +175,7 @@ const resvCommands: readonly CommandSpec[] = [
     examples: ["--crkey 0x1 --rtype 1"],
     takes: "namespace",
     consents: true,
+    tries: true,
     own: () => [
       crkeyOption(),
       rtypeOption(),
@@ -226,6 +233,7 @@ It is answered when the format is done. The target must allow it: \`nvmeof serve
     takes: "any-namespace",
     consents: true,
     time: "none",
+    tries: true,
     own: () => [
       valued("--lbaf <index>", "LBA format; default: the one in use", whole(0, 63)),
       valued("-b, --block-size <bytes>", "the LBA format with blocks of this size", size),
@@ -258,6 +266,7 @@ must allow it: \`nvmeof serve --erase all\` does.`,
     examples: ["--sanact start-block-erase --wait --yes"],
     consents: true,
     time: "none",
+    tries: true,
     own: () => [
       valued(
         "--sanact <action>",
@@ -301,6 +310,7 @@ const resetCommands: readonly CommandSpec[] = [
     details: `
 The controller is the one that this command has connected: it is torn down and connected again, as a host
 does that has lost patience. Controllers of other connections do not notice.`,
+    tries: true,
     load: () => import("./verbs/reset.ts").then((verbs) => verbs.reset),
   }),
   verb({
@@ -308,6 +318,7 @@ does that has lost patience. Controllers of other connections do not notice.`,
     summary: "Reset the whole subsystem, with all controllers of all hosts",
     examples: ["--yes"],
     consents: true,
+    tries: true,
     load: () => import("./verbs/reset.ts").then((verbs) => verbs.subsystemReset),
   }),
 ];

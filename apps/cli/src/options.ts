@@ -267,6 +267,10 @@ export const rawOption = (): Option =>
 export const humanOption = (): Option =>
   new Option("-H, --human-readable", "say what the bits of each field mean").helpGroup("Output:");
 
+/** To see commands rather than to send them; `flags` where a verb of nvme-cli has a letter for it. */
+export const dryRunOption = (flags = "--dry-run"): Option =>
+  new Option(flags, "print the command instead of sending it");
+
 export const consentOption = (): Option[] => [new Option("--yes", "overwrite without asking")];
 
 export const progressOption = (): Option[] =>

@@ -105,6 +105,7 @@ async function withConnection<C extends Connection, T>(
   notes.detail(`connected to ${address}:${port} in ${formatMs(performance.now() - startMs)}`);
   const { handle } = connection;
   tellAuthenticated(context, handle.controller.authenticated);
+  tellGrant(context, handle.controller);
   handle.observe((event) => {
     if (event.type === "authenticated" && event.qid === 0) tellAuthenticated(context, event.result);
     tellStall(io, `${address}:${port}`, event);
@@ -136,6 +137,16 @@ function tellStall({ status }: Context["io"], peer: string, event: ControllerEve
     if (event.to === "live") status?.waitFor(undefined);
     else if (isLost) status?.waitFor(`connection to ${peer} lost: reconnecting`);
   }
+}
+
+/** Says so where the controller grants fewer I/O queues than were asked for (Number of Queues). */
+function tellGrant(
+  { notes }: Context,
+  { ioQueues, options }: ControllerHandle["controller"],
+): void {
+  const { length: granted } = ioQueues;
+  if (granted === 0 || granted >= options.ioQueues) return;
+  notes.say(`the controller grants ${granted} of the ${options.ioQueues} I/O queues asked for`);
 }
 
 /** How host and controller have come to trust each other. */

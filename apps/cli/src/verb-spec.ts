@@ -8,6 +8,7 @@ import {
   commonOptions,
   connectionOptions,
   consentOption,
+  dryRunOption,
   humanOption,
   namespaceOption,
   rawOption,
@@ -35,6 +36,8 @@ export interface VerbRow {
   readonly compat?: boolean;
   /** It asks before it overwrites something. */
   readonly consents?: boolean;
+  /** It can be tried: --dry-run prints what it would send. */
+  readonly tries?: boolean;
   /** Default: one minute; "none": it takes its time. */
   readonly time?: "minute" | "none";
   /** Default: its name. */
@@ -52,6 +55,7 @@ export function verb(row: VerbRow): CommandSpec {
   const address = takes === "controller" ? subsystem : `${subsystem}?nsid=1`;
   const options = (): Option[] => [
     ...(row.own?.() ?? []),
+    ...(row.tries === true ? [dryRunOption()] : []),
     ...(row.consents === true ? consentOption() : []),
     ...commonOptions(formats, row.compat === true),
     ...(row.human === true ? [humanOption()] : []),

@@ -84,7 +84,17 @@ describe("enabling", () => {
     const host = setup({ peer: { cap: { to } } });
     host.peer.on("get-csts", () => ({ dw0: 0 }));
     const { error, atMs } = failed(host);
-    expect(error?.message).toContain("CSTS.RDY");
+    const isOurs = limitMs === 5_000;
+    expect(error).toMatchObject({
+      code: "NVME_ERR_TIMEOUT",
+      phase: "enable",
+      afterMs: limitMs,
+      limit: isOurs ? "fabricsTimeoutMs" : undefined,
+      hint: expect.stringContaining(isOurs ? "--connect-timeout" : "log of the target") as string,
+    });
+    const whose = isOurs ? "it may take 127500 ms by CAP.TO" : "which is its own limit, CAP.TO";
+    const message = `the controller is not ready after ${limitMs} ms (CSTS.RDY), ${whose}`;
+    expect(error?.message).toBe(message);
     expect(atMs).toBeGreaterThanOrEqual(limitMs);
     expect(atMs).toBeLessThan(limitMs + 50);
     expectNothingLeft(host);
@@ -119,7 +129,9 @@ describe("enabling", () => {
     const host = setup();
     host.peer.on("get-cc", () => ({ dw0: encodeDword(Cc, { en: 1 }) }));
     host.peer.on("get-csts", () => ({ dw0: encodeDword(Csts, { rdy: 1 }) }));
-    expect(failed(host).error?.message).toContain("still ready");
+    const { error } = failed(host);
+    expect(error).toMatchObject({ code: "NVME_ERR_TIMEOUT", phase: "enable" });
+    expect(error?.message).toContain("still ready");
   });
 });
 
@@ -213,6 +225,31 @@ describe("I/O queues", () => {
     const host = setup({ host: { ioQueues: 3 }, peer: { ioQueues: granted } });
     host.connect();
     expect(host.controller.ioQueues.map(({ qid }) => qid)).toEqual([1, 2, 3].slice(0, expected));
+  });
+
+  test("one whose connection is not taken is named, with what to do", () => {
+    const host = setup({ host: { ioQueues: 3 }, peer: { ioQueues: 3 } });
+    host.peer.on("connect-io", (_command, usual) => {
+      host.peer.refuseConnections(); // those that come after it
+      return usual();
+    });
+    const { error } = failed(host);
+    const code = "NVME_ERR_UNREACHABLE";
+    expect(error).toMatchObject({ code, name: "IoQueueError", qid: 2, queueCount: 3 });
+    expect(error?.message).toMatch(/^I\/O queue 2 of 3: \w/);
+    expect(error?.hint).toContain("--nr-io-queues");
+    expectNothingLeft(host);
+  });
+
+  test("one that is lost later is lost like any other", () => {
+    const host = setup({ host: { ioQueues: 3 }, peer: { ioQueues: 3 } });
+    host.connect();
+    host.peer.kill(2);
+    host.clock.settle();
+    const reasons = host.events.map((event) => (event.type === "state" ? event.reason?.name : ""));
+    expect(reasons).toContain("TransportError");
+    expect(reasons).not.toContain("IoQueueError");
+    host.close();
   });
 
   test.each([0xffff_ffff, 0xffff_0000, 0x0000_ffff])(

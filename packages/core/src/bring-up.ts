@@ -41,7 +41,7 @@ import {
   provenStep,
 } from "./connect-queue.ts";
 import { wantsProof } from "./auth/errors.ts";
-import { NvmeStatusError, UnsupportedError } from "./errors.ts";
+import { NvmeStatusError, TimeoutError, UnsupportedError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { QueuePair } from "./queue-pair.ts";
 import { type Sequence, pause } from "./sequence.ts";
@@ -106,23 +106,24 @@ function* enable(context: BringUp, admin: QueuePair, cap: Decoded<typeof Cap>): 
   }
   const set = (value: number): Sequence<Result> =>
     provenStep(context, admin, "enable", propertySetCommand(Property.Cc, value));
-  const limitMs = Math.min(Math.max(cap.to * CAP_TO_MS, CAP_TO_MS), options.fabricsTimeoutMs);
+  const statedMs = Math.max(cap.to * CAP_TO_MS, CAP_TO_MS);
   const before = decodeDwords(Cc, (yield* property(context, admin, Property.Cc)).dw0);
   if (before.en === 1) {
     // A new association finds its controller disabled. One that is not has a past to be rid of.
     yield* set(encodeDword(Cc, { ...before, en: 0 }));
-    yield* ready(context, admin, 0, limitMs);
+    yield* ready(context, admin, 0, statedMs);
   }
   const css = cap.iocss === 1 ? CSS_ALL : CSS_NVM;
   const cc = encodeDword(Cc, { css, mps: cap.mpsmin, iosqes: 6, iocqes: 4, en: 1 });
   yield* set(cc);
   association.cc = cc;
-  yield* ready(context, admin, 1, limitMs);
+  yield* ready(context, admin, 1, statedMs);
 }
 
-/** Waits until CSTS.RDY is as wanted. */
-function* ready(context: BringUp, admin: QueuePair, rdy: 0 | 1, limitMs: number): Sequence<void> {
-  const { clock } = context.options;
+/** Waits until CSTS.RDY is as wanted; for `statedMs`, which is CAP.TO, unless our own bound is less. */
+function* ready(context: BringUp, admin: QueuePair, rdy: 0 | 1, statedMs: number): Sequence<void> {
+  const { clock, fabricsTimeoutMs } = context.options;
+  const limitMs = Math.min(statedMs, fabricsTimeoutMs);
   const byMs = clock.nowMs() + limitMs;
   for (;;) {
     const read = propertyGetCommand(Property.Csts);
@@ -136,15 +137,22 @@ function* ready(context: BringUp, admin: QueuePair, rdy: 0 | 1, limitMs: number)
       });
     }
     if (csts.rdy === rdy) return;
-    if (clock.nowMs() >= byMs) {
-      const not = rdy === 1 ? "not ready" : "still ready";
-      throw new UnsupportedError(`the controller is ${not} after ${limitMs} ms (CSTS.RDY)`, {
-        phase: "enable",
-        permanent: false,
-      });
-    }
+    if (clock.nowMs() >= byMs) throw notReady(rdy, statedMs, fabricsTimeoutMs);
     yield* pause(clock, READY_POLL_MS);
   }
+}
+
+/** The controller took longer than it says itself (CAP.TO), or than the host waits for anything. */
+function notReady(rdy: 0 | 1, statedMs: number, fabricsTimeoutMs: number): TimeoutError {
+  const isOurs = fabricsTimeoutMs < statedMs;
+  const limitMs = Math.min(statedMs, fabricsTimeoutMs);
+  const not = rdy === 1 ? "not ready" : "still ready";
+  const whose = isOurs ? `it may take ${statedMs} ms by CAP.TO` : "which is its own limit, CAP.TO";
+  const message = `the controller is ${not} after ${limitMs} ms (CSTS.RDY), ${whose}`;
+  const details = isOurs
+    ? { hint: "Give it longer (--connect-timeout).", limit: "fabricsTimeoutMs" }
+    : { hint: "It is stuck, or broken: look at the log of the target." };
+  return new TimeoutError("enable", limitMs, { phase: "enable", ...details }, message);
 }
 
 /** MDTS is a power of two of the smallest page; 0 means no limit. */
@@ -227,6 +235,6 @@ function* connectIoQueues(
   const unused = identify.icdoff === 0 ? SQE_BYTES : Infinity;
   const inCapsuleBytes = Math.max(0, identify.ioccsz * CAPSULE_UNIT_BYTES - unused);
   for (let qid = 1; qid <= count; qid++) {
-    yield* connectIoQueue(context, { qid, entries, inCapsuleBytes }, cntlid);
+    yield* connectIoQueue(context, { qid, entries, inCapsuleBytes }, cntlid, count);
   }
 }

@@ -16,12 +16,12 @@ import {
   hexh,
   uuidBytes,
 } from "@nvmeof/codec";
-import type { Transport } from "@nvmeof/transport";
+import { type Transport, TransportError } from "@nvmeof/transport";
 import { type AdminCommand, sendAdmin } from "./admin.ts";
 import type { Association } from "./association.ts";
 import { type AuthContext, authenticate } from "./auth/authenticate.ts";
 import { AuthenticationError, wantsProof } from "./auth/errors.ts";
-import { AbortedError, ConnectRejectedError, NvmeStatusError } from "./errors.ts";
+import { AbortedError, ConnectRejectedError, IoQueueError, NvmeStatusError } from "./errors.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { FOREVER, QueuePair, type QueuePairEvents } from "./queue-pair.ts";
 import { type Sequence, pause, step } from "./sequence.ts";
@@ -178,16 +178,28 @@ function* authenticateQueue(
   association.authenticated.set(queue.qid, result);
 }
 
-/** QIDs are used again by a new association, which may race the controller's clearing up. */
+/**
+ * QIDs are used again by a new association, which may race the controller's clearing up.
+ *
+ * @param queueCount how many I/O queues there will be.
+ */
 export function* connectIoQueue(
   context: BringUp,
   shape: QueueShape,
   cntlid: number,
+  queueCount: number,
 ): Sequence<void> {
+  let isConnected = false;
+  const lost = (error: NvmeofError): void => {
+    const isLink = !isConnected && error instanceof TransportError;
+    context.events.lost(isLink ? new IoQueueError(error, shape.qid, queueCount) : error);
+  };
+  const named: BringUp = { ...context, events: { ...context.events, lost } };
   for (let attempt = 1; ; attempt++) {
-    const queue = yield* openQueue(context, shape);
+    const queue = yield* openQueue(named, shape);
     try {
-      yield* connectQueue(context, queue, shape.entries, cntlid);
+      yield* connectQueue(named, queue, shape.entries, cntlid);
+      isConnected = true;
       return;
     } catch (error) {
       const passing = error instanceof ConnectRejectedError && !error.dnr && !error.permanent;

@@ -139,13 +139,46 @@ export class TimeoutError extends NvmeofError {
   /** How long was waited, ms. */
   readonly afterMs: number;
 
-  constructor(what: string, afterMs: number, details: ErrorDetails = {}) {
-    super("NVME_ERR_TIMEOUT", `${what}: no answer within ${afterMs} ms`, {
+  /** @param message in place of what is said of a command that nobody answered. */
+  constructor(
+    what: string,
+    afterMs: number,
+    details: ErrorDetails = {},
+    message = `${what}: no answer within ${afterMs} ms`,
+  ) {
+    super("NVME_ERR_TIMEOUT", message, {
       outcome: "unknown",
       status: hostAborted(false),
       ...details,
     });
     this.afterMs = afterMs;
+  }
+}
+
+/**
+ * The link of an I/O queue failed before the queue was connected, while the admin queue stood. `code`,
+ * `phase` and `outcome` are those of the link's error, which is the `cause`.
+ */
+export class IoQueueError extends NvmeofError {
+  override readonly name = "IoQueueError";
+  /** Which queue, from 1; the ones before it are connected. */
+  readonly qid: number;
+  /** How many were wanted: what the controller granted, or what was asked for where that is less. */
+  readonly queueCount: number;
+
+  constructor(cause: NvmeofError, qid: number, queueCount: number) {
+    super(cause.code, `I/O queue ${qid} of ${queueCount}: ${cause.message}`, {
+      hint:
+        "The target grants these queues and may yet have met a limit of its connections: ask for fewer " +
+        "(--nr-io-queues), or let it take more (connectionsMax, connectionsPerAddressMax).",
+      phase: cause.phase,
+      outcome: cause.outcome,
+      status: cause.status,
+      limit: cause.limit,
+      cause,
+    });
+    this.qid = qid;
+    this.queueCount = queueCount;
   }
 }
 

@@ -50,6 +50,7 @@ export {
   type AbortReason,
   AbortedError,
   AddressesError,
+  IoQueueError,
   ConnectRejectedError,
   type FailedAddress,
   KeepAliveError,

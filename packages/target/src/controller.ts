@@ -25,6 +25,7 @@ import { Deadline } from "./gate.ts";
 import type { HostIdentity } from "./host-identity.ts";
 import type { Incarnation } from "./incarnation.ts";
 import { KeepAlive } from "./keep-alive.ts";
+import { ioQueuesGrantable } from "./limits.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Queue } from "./queue.ts";
 import { ReservationNotices } from "./reservation-notices.ts";
@@ -101,7 +102,7 @@ export class Controller {
     this.events = new AsyncEvents(limits.asyncEventRequestsMax, (tag, status, dw0) =>
       admin.answer(tag, status, dw0),
     );
-    this.features = new FeatureValues(limits.ioQueuesMax, clock.nowMs());
+    this.features = new FeatureValues(ioQueuesGrantable(limits), clock.nowMs());
     this.keepAlive = new KeepAlive({
       clock,
       gate,
@@ -305,7 +306,7 @@ export class Controller {
 
   #featuresAtReset(): FeatureValues {
     const { clock, limits } = this.context;
-    return new FeatureValues(limits.ioQueuesMax, clock.nowMs());
+    return new FeatureValues(ioQueuesGrantable(limits), clock.nowMs());
   }
 
   #dropIoQueues(why: string): void {

@@ -13,13 +13,14 @@ import {
 } from "@nvmeof/codec";
 import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
+import type { TargetLimits } from "./limits.ts";
 import { type RawController, World } from "./testing/raw-host.ts";
 
-function connected(volatileCache = false) {
+function connected(volatileCache = false, limits: Partial<TargetLimits> = {}) {
   const clock = new VirtualClock();
   const size = { blockBytes: 512, blockCount: 64 };
   const device = memoryDevice({ name: "m", clock, volatileCache, ...size });
-  const world = new World(clock, { namespaces: [{ device }] });
+  const world = new World(clock, { namespaces: [{ device }] }, { limits });
   const controller = world.connect({ keepAliveTimeoutMs: 5_000, hostId: 9 });
   return { clock, world, controller };
 }
@@ -59,12 +60,24 @@ test.each([
 
 test("a host gets the queues it asks for, up to the limit, before it has any", () => {
   const { controller } = connected();
-  expect(get(controller, Fid.NumberOfQueues).dw0).toBe(0x7f_007f);
+  expect(get(controller, Fid.NumberOfQueues).dw0).toBe(0x7e_007e);
   expect(set(controller, Fid.NumberOfQueues, 0x3_0007).dw0).toBe(0x3_0003);
   expect(get(controller, Fid.NumberOfQueues).dw0).toBe(0x3_0003);
-  expect(set(controller, Fid.NumberOfQueues, 0x7fff_7fff).dw0).toBe(0x7f_007f);
+  expect(set(controller, Fid.NumberOfQueues, 0x7fff_7fff).dw0).toBe(0x7e_007e);
   controller.openIo();
   expect(set(controller, Fid.NumberOfQueues, 0).code).toBe(Status.CommandSequenceError);
+});
+
+test.each([
+  ["one address", { connectionsPerAddressMax: 4 }, 3],
+  ["all of them", { connectionsMax: 3, connectionsPerAddressMax: 64 }, 2],
+  ["a single queue, which nobody can do without", { connectionsPerAddressMax: 1 }, 1],
+  ["a bound that is less", { ioQueuesMax: 2, connectionsPerAddressMax: 4 }, 2],
+])("no more queues are granted than there may be connections: %s", (_what, limits, granted) => {
+  const { controller } = connected(false, limits);
+  const dword = ((granted - 1) << 16) | (granted - 1);
+  expect(set(controller, Fid.NumberOfQueues, 0x1f3_01f3).dw0).toBe(dword);
+  expect(get(controller, Fid.NumberOfQueues, FeatureSelect.Default).dw0).toBe(dword);
 });
 
 test("[T94] features and values that cannot be are refused", () => {

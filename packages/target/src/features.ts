@@ -19,6 +19,7 @@ import {
 } from "@nvmeof/codec";
 import type { Controller } from "./controller.ts";
 import { final } from "./errors.ts";
+import { ioQueuesGrantable } from "./limits.ts";
 import { namespaceFeature, namespaceFids, setNamespaceFeature } from "./namespace-features.ts";
 
 /** Features that are a number which is kept and given back; bits outside the mask are refused. */
@@ -175,7 +176,7 @@ function setQueues(controller: Controller, sqe: DataView): FeatureAnswer {
   if (asked.some((count) => count > 0xffff)) return invalid;
   if (controller.ioQueueCount > 0) return refused(Status.CommandSequenceError);
   const { features, context } = controller;
-  features.queuesGranted = Math.min(...asked, context.limits.ioQueuesMax);
+  features.queuesGranted = Math.min(...asked, ioQueuesGrantable(context.limits));
   features.queuesAsked = "yes";
   return ok(queuesDword(features.queuesGranted));
 }
@@ -252,7 +253,7 @@ function defaultFeature(
 ): FeatureAnswer {
   switch (fid) {
     case Fid.NumberOfQueues:
-      return ok(queuesDword(controller.context.limits.ioQueuesMax));
+      return ok(queuesDword(ioQueuesGrantable(controller.context.limits)));
     case Fid.VolatileWriteCache:
       return ok(1);
     case Fid.HostBehaviorSupport:

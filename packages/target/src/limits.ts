@@ -19,7 +19,10 @@ export interface TargetLimits {
   readonly controllersMax: number;
   /** Controllers of one subsystem that one host NQN may have. Default 64. */
   readonly controllersPerHostMax: number;
-  /** I/O queues of one controller. Default 128. */
+  /**
+   * I/O queues of one controller; no more are granted than one address has connections, less the one of the
+   * admin queue. Default 128.
+   */
   readonly ioQueuesMax: number;
   /** Entries of an I/O queue (MQES). Default 128. */
   readonly queueDepthMax: number;
@@ -205,6 +208,16 @@ export function resolveLimits(given: Partial<TargetLimits> = {}): TargetLimits {
   }
   return limits;
 }
+
+/**
+ * The most I/O queues that a controller is granted: each takes a connection, beside the admin queue's, and a
+ * host that was promised more than it can open would not come in at all.
+ */
+export const ioQueuesGrantable = (limits: TargetLimits): number =>
+  Math.max(
+    1,
+    Math.min(limits.ioQueuesMax, limits.connectionsMax - 1, limits.connectionsPerAddressMax - 1),
+  );
 
 /**
  * Checks limits without a target.

@@ -199,7 +199,7 @@ describe("it stops", () => {
   test("where a controller never gets ready", async () => {
     await using frozen = await rawServer(neverReady);
     const all = await found(frozen.uri, "--connect-timeout", "200ms");
-    expect([failedAt(all), all.exitCode]).toEqual(["enable", 1]);
+    expect([failedAt(all), all.exitCode]).toEqual(["enable", 7]);
   });
 
   test("at the namespace, where there is no such; it still leaves in order", async () => {

@@ -12,6 +12,7 @@ import {
   decodeSelfTestLog,
 } from "@nvmeof/codec/management";
 import {
+  type AdminCommand,
   type ControllerHandle,
   formatCommand,
   sanitizeCommand,
@@ -20,6 +21,7 @@ import {
 import { ask, namespaceMeant } from "../ask.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Verb } from "../context.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { CliError, usage } from "../errors.ts";
 import type {
   ConsentOptions,
@@ -29,7 +31,7 @@ import type {
 } from "../options.ts";
 import { type Progress, startProgress } from "../progress.ts";
 
-interface FormatOptions extends NamespaceOptions, ConsentOptions {
+interface FormatOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {
   readonly lbaf?: number;
   readonly ses: number;
   readonly pi: number;
@@ -65,26 +67,30 @@ async function formatMeant(
 export const format: { readonly run: Verb<FormatOptions> } = {
   run: async (context, options, uri?: string) => {
     const { ses, pi, pil, ms: mset } = options;
-    const done = await ask(context, uri, options, "admin", async (handle, endpoint) => {
+    return ask(context, uri, options, "admin", async (handle, endpoint) => {
       const nsid = await namespaceMeant(handle, endpoint);
       const formatIndex = await formatMeant(handle, nsid, options);
+      // It is answered when it is done, which is as long as it takes; --timeout bounds it.
+      const request = { formatIndex, secureErase: ses, pi, pil, mset };
+      const command = formatCommand(nsid, request, Infinity);
+      if (options.dryRun === true) return dryRun("admin", [command]);
       const what = nsid === NSID_ALL ? "all namespaces" : `namespace ${nsid}`;
       const agreed = options.yes === true || options.force === true;
       await confirm(context, `this erases all data of ${what}`, agreed);
       const startMs = performance.now();
       context.io.status?.waitFor(`formatting ${what}`);
-      // It is answered when it is done, which is as long as it takes; --timeout bounds it.
-      const request = { formatIndex, secureErase: ses, pi, pil, mset };
-      await handle.admin(formatCommand(nsid, request, Infinity));
+      await handle.admin(command);
       const tookMs = performance.now() - startMs;
       if (options.reset === true) await handle.reset();
-      return { nsid, lbaf: formatIndex, ses, tookMs };
+      return {
+        data: { nsid, lbaf: formatIndex, ses, tookMs },
+        text: () => `Success formatting namespace:${nsid}\n`,
+      };
     });
-    return { data: done, text: () => `Success formatting namespace:${done.nsid}\n` };
   },
 };
 
-interface SanitizeOptions extends TargetOptions, ConsentOptions, ProgressOptions {
+interface SanitizeOptions extends TargetOptions, ConsentOptions, ProgressOptions, DryRunOptions {
   readonly sanact: number;
   readonly ause?: boolean;
   readonly owpass: number;
@@ -144,34 +150,50 @@ async function untilSanitized(
   }
 }
 
+const sanitizeCommandOf = (options: SanitizeOptions): AdminCommand =>
+  sanitizeCommand({
+    action: options.sanact,
+    allowUnrestrictedExit: options.ause === true,
+    passes: options.owpass,
+    invertPattern: options.oipbp === true,
+    noDeallocate: !options.dealloc,
+    pattern: options.ovrpat,
+  });
+
+/** What has become of it, once the command is answered. */
+function sanitized(
+  context: Context,
+  handle: ControllerHandle,
+  options: SanitizeOptions,
+): Promise<string> {
+  if (options.sanact === SanitizeAction.ExitFailureMode) {
+    return Promise.resolve("failure mode left");
+  }
+  return options.wait === true
+    ? untilSanitized(context, handle, options)
+    : Promise.resolve("begun");
+}
+
 /** `sanitize`: all data of the subsystem is gone when it is done; the command itself returns at once. */
 export const sanitize: { readonly run: Verb<SanitizeOptions> } = {
   run: async (context, options, uri?: string) => {
-    const { sanact, ause, owpass, oipbp, dealloc, ovrpat } = options;
-    const state = await ask(context, uri, options, "admin", async (handle) => {
+    const { sanact } = options;
+    const command = sanitizeCommandOf(options);
+    return ask(context, uri, options, "admin", async (handle) => {
+      if (options.dryRun === true) return dryRun("admin", [command]);
       if (sanact !== SanitizeAction.ExitFailureMode) {
         const what = "this erases all data of the subsystem, in all its namespaces";
         await confirm(context, what, options.yes === true);
       }
-      await handle.admin(
-        sanitizeCommand({
-          action: sanact,
-          allowUnrestrictedExit: ause === true,
-          passes: owpass,
-          invertPattern: oipbp === true,
-          noDeallocate: !dealloc,
-          pattern: ovrpat,
-        }),
-      );
-      if (sanact === SanitizeAction.ExitFailureMode) return "failure mode left";
-      return options.wait === true ? untilSanitized(context, handle, options) : "begun";
+      await handle.admin(command);
+      const state = await sanitized(context, handle, options);
+      if (state === "failed") {
+        throw new CliError("NVME_ERR_ERASE_FAILED", "the sanitize operation has failed", {
+          hint: "`nvmeof sanitize-log` says more.",
+        });
+      }
+      return { data: { sanact, state }, text: () => `sanitize: ${state}\n` };
     });
-    if (state === "failed") {
-      throw new CliError("NVME_ERR_ERASE_FAILED", "the sanitize operation has failed", {
-        hint: "`nvmeof sanitize-log` says more.",
-      });
-    }
-    return { data: { sanact, state }, text: () => `sanitize: ${state}\n` };
   },
 };
 

@@ -21,7 +21,7 @@ const data = async (...args: string[]): Promise<unknown> => (await nvmeofJson(ar
 describe("reading", () => {
   test("a feature has its value, and the fields of it", async () => {
     expect(await text("feat", "num-queues", target.uri)).toBe(
-      "Number of Queues (0x07), current: 0x007f007f\n  nsq : 128\n  ncq : 128\n",
+      "Number of Queues (0x07), current: 0x007e007e\n  nsq : 127\n  ncq : 127\n",
     );
     expect(await data("feat", "keep-alive-timer", target.uri)).toMatchObject({
       fid: 15,

@@ -6,6 +6,7 @@ import { type ControllerHandle, setFeatureCommand } from "@nvmeof/core";
 import { ask } from "../ask.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Report, Verb } from "../context.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { usage } from "../errors.ts";
 import {
   type SelectName,
@@ -28,7 +29,7 @@ interface GetOptions extends NamespaceOptions {
   readonly uuidIndex?: number;
 }
 
-interface SetOptions extends NamespaceOptions, ConsentOptions {
+interface SetOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {
   readonly featureId: number;
   readonly value?: number;
   readonly cdw12?: number;
@@ -121,19 +122,16 @@ async function set(context: Context, options: SetOptions, uri: string | undefine
   if (options.value === undefined && data === undefined) {
     throw usage("which value?", "Give it with --value, or its data with -d.");
   }
-  const dw0 = await ask(context, uri, options, "admin", async (handle, endpoint) => {
+  return ask(context, uri, options, "admin", async (handle, endpoint) => {
     const nsid = (await meant(handle, endpoint, fid)) ?? 0;
-    await confirm(
-      context,
-      `this sets ${featureName(fid)} (0x${fid.toString(16)})`,
-      options.yes === true,
-    );
     const command = setFeatureCommand(fid, value, data, { nsid, cdw12, save, uidx });
-    return (await handle.admin(command)).dw0;
+    if (options.dryRun === true) return dryRun("admin", [command]);
+    const name = featureName(fid);
+    await confirm(context, `this sets ${name} (0x${fid.toString(16)})`, options.yes === true);
+    const { dw0 } = await handle.admin(command);
+    context.notes.say(`${name} is set`);
+    return { data: { fid, name, value: data === undefined ? value : null, dw0 }, text: () => "" };
   });
-  const result = { fid, name: featureName(fid), value: data === undefined ? value : null, dw0 };
-  context.notes.say(`${featureName(fid)} is set`);
-  return { data: result, text: () => "" };
 }
 
 /** `set-feature`. */
@@ -148,6 +146,9 @@ export const verbOf = (key: string): { readonly run: Verb<GetOptions & SetOption
     const sets = options.value !== undefined || options.data !== undefined;
     if (sets && options.sel !== "current") {
       throw usage("--sel asks for a value, and --value sets one", "Give one of them.");
+    }
+    if (!sets && options.dryRun === true) {
+      throw usage("--dry-run: nothing is to be set", "Give --value or -d, or leave out --dry-run.");
     }
     return sets ? set(context, options, uri, fid) : get(context, options, uri, fid);
   },

@@ -1,7 +1,7 @@
 // The verbs that look: discover, connect, list, id; against a target in this process, over TCP.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { nvmeof, nvmeofJson } from "../testing/run.ts";
+import { failure, nvmeof, nvmeofJson, start } from "../testing/run.ts";
 import { NQN, type TestTarget, testTarget } from "../testing/target.ts";
 
 let target: TestTarget;
@@ -65,6 +65,32 @@ test("connect takes the options that nvme-cli has for it", async () => {
   expect(exitCode).toBe(0);
   expect(stdout).toContain("I/O queues   : 2 of 16 entries\n");
   expect(stdout).toContain("keep-alive   : 5.00 s\n");
+});
+
+test("connect with more I/O queues than are granted has those, and says so", async () => {
+  const limits = { connectionsPerAddressMax: 4 };
+  await using few = (await testTarget([{}], { limits })).served;
+  const { port } = few.address;
+  const asked = [`nvme+tcp://127.0.0.1:${port}/${NQN}`, "--nr-io-queues", "500"];
+  const { exitCode, stdout, stderr } = await nvmeof(["connect", ...asked]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("I/O queues   : 3 of 64 entries\n");
+  expect(stderr).toBe("the controller grants 3 of the 500 I/O queues asked for\n");
+});
+
+test("a connection that the target closes for an I/O queue is named, with what to do", async () => {
+  const limits = { connectionsPerAddressMax: 4 };
+  const few = await testTarget([{}], { limits });
+  const other = start(["connect", few.uri, "-i", "2", "--hold"]);
+  await other.stdout.contains("live, ");
+  const asked = ["connect", few.uri, "-i", "3", "--no-retries"];
+  const error = await failure(asked);
+  expect(error).toMatchObject({ code: "NVME_ERR_CONNECTION_LOST", retryable: true });
+  expect(error.message).toMatch(/^I\/O queue 1 of 3: /);
+  expect(error.hint).toContain("--nr-io-queues");
+  other.signal("SIGINT");
+  await other.ended;
+  await few.served.close();
 });
 
 test("options beat the address", async () => {

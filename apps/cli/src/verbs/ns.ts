@@ -3,6 +3,7 @@
 
 import { Cns, NSID_ALL, decodeNsidList, lbaFormat, viewOf, IdentifyNamespace } from "@nvmeof/codec";
 import {
+  type AdminCommand,
   type ControllerHandle,
   attachNamespaceCommand,
   createNamespaceCommand,
@@ -10,11 +11,12 @@ import {
 } from "@nvmeof/core";
 import { ask, namespaceMeant } from "../ask.ts";
 import { confirm } from "../confirm.ts";
-import type { Verb } from "../context.ts";
+import type { Context, Report, Verb } from "../context.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { usage } from "../errors.ts";
 import type { ConsentOptions, NamespaceOptions, TargetOptions } from "../options.ts";
 
-interface CreateOptions extends TargetOptions {
+interface CreateOptions extends TargetOptions, DryRunOptions {
   readonly nsze?: number;
   readonly ncap?: number;
   readonly nszeSi?: number;
@@ -63,6 +65,17 @@ async function sizesFor(handle: ControllerHandle, index: number, options: Create
   return { blockCount: BigInt(size), capacityBlocks: BigInt(capacity) };
 }
 
+/** Nobody knows the NSID before there is a namespace: the second command has 0 in its place. */
+function wouldCreate(
+  { notes }: Context,
+  create: AdminCommand,
+  attach: AdminCommand | false,
+): Report {
+  if (attach === false) return dryRun("admin", [create]);
+  notes.say("the second command would have the NSID that the first one gives");
+  return dryRun("admin", [create, attach]);
+}
+
 /** `ns create`. */
 export const create: { readonly run: Verb<CreateOptions> } = {
   run: async (context, options, uri?: string) => {
@@ -70,66 +83,67 @@ export const create: { readonly run: Verb<CreateOptions> } = {
     if (flbas !== undefined && blockSize !== undefined) {
       throw usage("--flbas and --block-size say the same", "Give one of them.");
     }
-    const made = await ask(context, uri, options, "admin", async (handle) => {
+    return ask(context, uri, options, "admin", async (handle) => {
       const formatIndex =
         blockSize === undefined ? (flbas ?? 0) : await formatFor(handle, blockSize);
       const sizes = await sizesFor(handle, formatIndex, options);
-      const { dw0: nsid } = await handle.admin(
-        createNamespaceCommand({
-          ...sizes,
-          formatIndex,
-          dps: options.dps,
-          shared: (options.nmic & 1) === 1,
-          anaGroup: options.anagrpId,
-          nvmSet: options.nvmsetId,
-          enduranceGroup: options.endgId,
-          csi: options.csi,
-        }),
-      );
-      if (options.attach === true) {
-        await handle.admin(attachNamespaceCommand(nsid, [handle.facts.cntlid], "attach"));
-      }
-      return { nsid, formatIndex, ...sizes, attached: options.attach === true };
+      const command = createNamespaceCommand({
+        ...sizes,
+        formatIndex,
+        dps: options.dps,
+        shared: (options.nmic & 1) === 1,
+        anaGroup: options.anagrpId,
+        nvmSet: options.nvmsetId,
+        enduranceGroup: options.endgId,
+        csi: options.csi,
+      });
+      const isAttached = options.attach === true;
+      const attaching = (nsid: number): AdminCommand =>
+        attachNamespaceCommand(nsid, [handle.facts.cntlid], "attach");
+      if (options.dryRun === true) return wouldCreate(context, command, isAttached && attaching(0));
+      const { dw0: nsid } = await handle.admin(command);
+      if (isAttached) await handle.admin(attaching(nsid));
+      return {
+        data: { nsid, formatIndex, ...sizes, attached: isAttached },
+        text: () => `create-ns: Success, created nsid:${nsid}\n`,
+      };
     });
-    return {
-      data: made,
-      text: () => `create-ns: Success, created nsid:${made.nsid}\n`,
-    };
   },
 };
 
-interface DeleteOptions extends NamespaceOptions, ConsentOptions {}
+interface DeleteOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {}
 
 /** `ns delete`: the one that is named, never one by default. */
 export const remove: { readonly run: Verb<DeleteOptions> } = {
   run: async (context, options, uri?: string) => {
-    const nsid = await ask(context, uri, options, "admin", async (handle, endpoint) => {
-      const meant = endpoint.nsid;
-      if (meant === undefined)
+    return ask(context, uri, options, "admin", async (handle, { nsid }) => {
+      if (nsid === undefined)
         throw usage("which namespace?", "Say it with -N; 0xffffffff for all.");
-      const what = meant === NSID_ALL ? "all namespaces" : `namespace ${meant}`;
+      const command = deleteNamespaceCommand(nsid);
+      if (options.dryRun === true) return dryRun("admin", [command]);
+      const what = nsid === NSID_ALL ? "all namespaces" : `namespace ${nsid}`;
       await confirm(context, `this deletes ${what} and all data in it`, options.yes === true);
-      await handle.admin(deleteNamespaceCommand(meant));
-      return meant;
+      await handle.admin(command);
+      return { data: { nsid }, text: () => `delete-ns: Success, deleted nsid:${nsid}\n` };
     });
-    return { data: { nsid }, text: () => `delete-ns: Success, deleted nsid:${nsid}\n` };
   },
 };
 
-interface AttachOptions extends NamespaceOptions {
+interface AttachOptions extends NamespaceOptions, DryRunOptions {
   readonly controllers?: readonly number[];
 }
 
 const attachment = (how: "attach" | "detach"): { readonly run: Verb<AttachOptions> } => ({
   run: async (context, options, uri?: string) => {
-    const done = await ask(context, uri, options, "admin", async (handle, endpoint) => {
-      if (endpoint.nsid === undefined) throw usage("which namespace?", "Say it with -N.");
+    return ask(context, uri, options, "admin", async (handle, { nsid }) => {
+      if (nsid === undefined) throw usage("which namespace?", "Say it with -N.");
       // Controllers of other connections would be gone by the time that anybody reads this.
-      const cntlids = options.controllers ?? [handle.facts.cntlid];
-      await handle.admin(attachNamespaceCommand(endpoint.nsid, cntlids, how));
-      return { nsid: endpoint.nsid, controllers: cntlids };
+      const controllers = options.controllers ?? [handle.facts.cntlid];
+      const command = attachNamespaceCommand(nsid, controllers, how);
+      if (options.dryRun === true) return dryRun("admin", [command]);
+      await handle.admin(command);
+      return { data: { nsid, controllers }, text: () => `${how}-ns: Success, nsid:${nsid}\n` };
     });
-    return { data: done, text: () => `${how}-ns: Success, nsid:${done.nsid}\n` };
   },
 });
 

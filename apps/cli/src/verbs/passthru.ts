@@ -7,7 +7,7 @@ import { ask } from "../ask.ts";
 import { sqeText } from "../capsule.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import { dryRun } from "../direct.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { usage } from "../errors.ts";
 import { readWholeFile, writeWholeFile } from "../files.ts";
 import { hexDump } from "../hex-dump.ts";
@@ -16,7 +16,7 @@ import type { ConsentOptions, NamespaceOptions } from "../options.ts";
 import { RANGE_BYTES_MAX } from "../range.ts";
 
 /** Options of both verbs. */
-export interface PassthruOptions extends NamespaceOptions, ConsentOptions {
+export interface PassthruOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {
   readonly opcode: number;
   readonly flags: number;
   readonly prefill: number;
@@ -32,7 +32,6 @@ export interface PassthruOptions extends NamespaceOptions, ConsentOptions {
   readonly cdw15: number;
   readonly inputFile?: string;
   readonly showCommand?: boolean;
-  readonly dryRun?: boolean;
   readonly read?: boolean;
   readonly write?: boolean;
   readonly latency?: boolean;
@@ -115,7 +114,7 @@ async function passthru(
     const result = queue === "admin" ? await handle.admin(command) : await handle.io(command);
     return { shown, result, latencyMs: performance.now() - startMs };
   });
-  if (sent.result === undefined) return dryRun([sent.shown]);
+  if (sent.result === undefined) return dryRun(queue, [sent.shown]);
   const received = direction === DataDirection.ToHost ? data : undefined;
   if (received !== undefined && options.inputFile !== undefined) {
     await writeWholeFile(options.inputFile, received);

@@ -17,6 +17,7 @@ import { NvmeStatusError, propertySetCommand } from "@nvmeof/core";
 import { ask } from "../ask.ts";
 import { confirm } from "../confirm.ts";
 import type { Verb } from "../context.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { usage } from "../errors.ts";
 import { fieldLines } from "../fields.ts";
 import type { ConsentOptions, TargetOptions } from "../options.ts";
@@ -110,7 +111,7 @@ export const getProperty: { readonly run: Verb<GetOptions> } = {
   },
 };
 
-interface SetOptions extends TargetOptions, ConsentOptions {
+interface SetOptions extends TargetOptions, ConsentOptions, DryRunOptions {
   readonly offset: number;
   readonly value: number;
 }
@@ -120,12 +121,14 @@ export const setProperty: { readonly run: Verb<SetOptions> } = {
   run: async (context, options, uri?: string) => {
     const { offset, value } = options;
     if (propertyBytes(offset) === 8) throw usage(`${nameOf(offset)} cannot be written`);
-    await ask(context, uri, options, "admin", async (handle) => {
+    return ask(context, uri, options, "admin", async (handle) => {
+      const command = propertySetCommand(offset, value);
+      if (options.dryRun === true) return dryRun("admin", [command]);
       const what = `this sets ${nameOf(offset).toUpperCase()} of the controller to 0x${value.toString(16)}`;
       await confirm(context, what, options.yes === true);
-      await handle.admin(propertySetCommand(offset, value));
+      await handle.admin(command);
+      context.notes.say(`${nameOf(offset).toLowerCase()} is set`);
+      return { data: { offset, name: nameOf(offset).toLowerCase(), value }, text: () => "" };
     });
-    context.notes.say(`${nameOf(offset).toLowerCase()} is set`);
-    return { data: { offset, name: nameOf(offset).toLowerCase(), value }, text: () => "" };
   },
 };

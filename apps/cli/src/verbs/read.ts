@@ -3,14 +3,8 @@
 import { DataDirection, NvmOpcode } from "@nvmeof/codec";
 import { sqeText } from "../capsule.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import {
-  type RangeFlags,
-  dryRun,
-  hasFlags,
-  rangeCommands,
-  sendAll,
-  transferBlocksMax,
-} from "../direct.ts";
+import { type RangeFlags, hasFlags, rangeCommands, sendAll, transferBlocksMax } from "../direct.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { writeWholeFile } from "../files.ts";
 import { hexDump } from "../hex-dump.ts";
 import type { NamespaceOptions } from "../options.ts";
@@ -18,9 +12,8 @@ import { type RangeOptions, rangeOf } from "../range.ts";
 import { openOne, withHost } from "../session.ts";
 import { subsystemEndpoint } from "../target-options.ts";
 
-interface ReadOptions extends NamespaceOptions, RangeOptions, RangeFlags {
+interface ReadOptions extends NamespaceOptions, RangeOptions, RangeFlags, DryRunOptions {
   readonly data?: string;
-  readonly dryRun?: boolean;
   readonly showCommand?: boolean;
   readonly latency?: boolean;
 }
@@ -47,7 +40,7 @@ export const run: Verb<ReadOptions> = async (context, options, uri?: string) => 
     const blocksMax = transferBlocksMax(host.controller, blockBytes);
     const transfer = { blocksMax, blockBytes, data, direction: DataDirection.ToHost };
     const commands = rangeCommands(NvmOpcode.Read, nsid, range, options, transfer);
-    if (options.dryRun === true) return { report: dryRun(commands) };
+    if (options.dryRun === true) return { report: dryRun("io", commands, "sqe") };
     if (options.showCommand === true) context.notes.say(commands.map(sqeText).join("\n").trimEnd());
     const startMs = performance.now();
     if (hasFlags(options)) await sendAll(host.controller, commands);

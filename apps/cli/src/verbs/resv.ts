@@ -17,18 +17,19 @@ import {
 import { ask, namespaceMeant } from "../ask.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Report, Verb } from "../context.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { fieldLines } from "../fields.ts";
 import type { ConsentOptions, NamespaceOptions } from "../options.ts";
 import type { Style } from "../style.ts";
 import { type Column, table } from "../table.ts";
 
-interface ChangeOptions extends NamespaceOptions, ConsentOptions {
+interface ChangeOptions extends NamespaceOptions, ConsentOptions, DryRunOptions {
   readonly crkey: bigint;
   readonly iekey?: boolean;
 }
 
 /** Sends one command, and says so. */
-async function change(
+function change(
   context: Context,
   uri: string | undefined,
   options: ChangeOptions,
@@ -36,13 +37,13 @@ async function change(
   what: string,
   consents: boolean,
 ): Promise<Report> {
-  const nsid = await ask(context, uri, options, "io", async (handle, endpoint) => {
-    const meant = await namespaceMeant(handle, endpoint);
-    if (consents) await confirm(context, `${what} of namespace ${meant}`, options.yes === true);
-    await handle.io(command(meant));
-    return meant;
+  return ask(context, uri, options, "io", async (handle, endpoint) => {
+    const nsid = await namespaceMeant(handle, endpoint);
+    if (options.dryRun === true) return dryRun("io", [command(nsid)]);
+    if (consents) await confirm(context, `${what} of namespace ${nsid}`, options.yes === true);
+    await handle.io(command(nsid));
+    return { data: { nsid }, text: () => "NVME Reservation success\n" };
   });
-  return { data: { nsid }, text: () => "NVME Reservation success\n" };
 }
 
 interface RegisterOptions extends ChangeOptions {

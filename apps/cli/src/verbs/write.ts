@@ -4,14 +4,8 @@ import { NvmOpcode } from "@nvmeof/codec";
 import { sqeText } from "../capsule.ts";
 import { confirm } from "../confirm.ts";
 import type { Verb } from "../context.ts";
-import {
-  type RangeFlags,
-  dryRun,
-  hasFlags,
-  rangeCommands,
-  sendAll,
-  transferBlocksMax,
-} from "../direct.ts";
+import { type RangeFlags, hasFlags, rangeCommands, sendAll, transferBlocksMax } from "../direct.ts";
+import { type DryRunOptions, dryRun } from "../dry-run.ts";
 import { usage } from "../errors.ts";
 import { readWholeFile } from "../files.ts";
 import { inputBytes } from "../input.ts";
@@ -27,9 +21,9 @@ import {
 import { openOne, withHost } from "../session.ts";
 import { subsystemEndpoint } from "../target-options.ts";
 
-interface WriteOptions extends NamespaceOptions, RangeOptions, RangeFlags, ConsentOptions {
+interface WriteOptions
+  extends NamespaceOptions, RangeOptions, RangeFlags, ConsentOptions, DryRunOptions {
   readonly data?: string;
-  readonly dryRun?: boolean;
   readonly showCommand?: boolean;
   readonly latency?: boolean;
 }
@@ -58,7 +52,7 @@ export const run: Verb<WriteOptions> = async (context, options, uri?: string) =>
     const blocksMax = transferBlocksMax(host.controller, blockBytes);
     const transfer = { blocksMax, blockBytes, data };
     const commands = rangeCommands(NvmOpcode.Write, nsid, range, options, transfer);
-    if (options.dryRun === true) return dryRun(commands);
+    if (options.dryRun === true) return dryRun("io", commands, "sqe");
     if (options.showCommand === true) context.notes.say(commands.map(sqeText).join("\n").trimEnd());
     const what = `this overwrites ${counted(blockCount)} of namespace ${nsid} from ${range.lba} on`;
     await confirm(context, what, options.yes === true);

@@ -26,7 +26,8 @@ export interface MetricsOptions {
 /** What a host is, or what it has. */
 export type WatchedHost = NvmeGroup | { readonly group: NvmeGroup };
 
-const SERIES_MAX = 2_000;
+/** Series of one metric where nobody says otherwise. */
+export const SERIES_MAX = 2_000;
 
 /** Says how much was left out of the last answer. */
 export const droppedFact = {
