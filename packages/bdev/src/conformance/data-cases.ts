@@ -141,6 +141,22 @@ const otherCases: readonly BlockDeviceCase[] = [
       sameBytes(await subject.read(last, 1), zeroes, "a block that is not allocated");
     },
   ),
+  blockDeviceCase("has at hand what requests read and write", async (subject) => {
+    const { atHand, blockBytes, blockCount } = subject.device;
+    if (!canWrite(subject) || atHand === undefined) return;
+    const whole = new Uint8Array(2 * blockBytes + 16).fill(0x77);
+    await subject.write(BASE, subject.pattern(11, 2));
+    check(atHand.has(BASE, 2), "blocks at hand");
+    atHand.read(BASE, 2, whole, 5);
+    sameBytes(whole.subarray(5, 5 + 2 * blockBytes), subject.pattern(11, 2), "blocks at hand");
+    check(whole[4] === 0x77 && whole[5 + 2 * blockBytes] === 0x77, "no byte beside its place");
+    await between(subject, 1, async () => {
+      check(atHand.write(BASE, 1, whole, 5), "written at hand");
+      sameBytes(await subject.read(BASE, 1), whole.subarray(5, 5 + blockBytes), "what was written");
+    });
+    check(!atHand.has(blockCount, 1), "none beyond the end");
+    check(!atHand.write(blockCount, 1, whole, 0), "nothing written beyond the end");
+  }),
   blockDeviceCase("compares, and says where data differs", async (subject) => {
     if (!canWrite(subject) || !subject.device.features.compare) return;
     const blockCount = subject.transferBlocks(2);
