@@ -63,7 +63,8 @@ class Relay {
       this.#to.write(bytes);
     }
     if (this.#waitingBytes <= WAITING_MAX) this.#from.resume();
-    if (this.#waiting.length > 0) return;
+    // Once is enough: each `destroySoon` would leave a listener.
+    if (this.#waiting.length > 0 || this.#to.writableEnded) return;
     if (this.#ended === "ended") this.#to.end();
     if (this.#ended === "closed") this.#to.destroySoon();
   }
