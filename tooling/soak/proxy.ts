@@ -125,8 +125,10 @@ export class SoakProxy implements AsyncDisposable {
   /** Ends all connections: by RST, or in good order though in the middle of everything. */
   cut(how: "reset" | "close"): void {
     for (const socket of Array.from(this.#sockets)) {
-      if (how === "reset") socket.resetAndDestroy();
-      else socket.destroySoon();
+      if (how === "close") socket.destroySoon();
+      // Node forgets a socket that is reset while it is being shut, and leaves it open for good.
+      else if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+      else socket.resetAndDestroy();
     }
   }
 

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { type TlsOptions, createServer as createTlsServer } from "node:tls";
 import type { NvmeofError } from "@nvmeof/codec";
 import { type ByteStreamHandler, Region, TransportError } from "@nvmeof/transport";
+import { resetSocket } from "@nvmeof/transport/node";
 import type { NbdStream } from "../nbd/connection.ts";
 
 /** Time that an orderly close may take, ms: a client that does not read must not keep the socket. */
@@ -83,7 +84,7 @@ export class NbdSocketStream implements NbdStream {
     this.#silence();
     // Only TCP has a reset; and TLS none of its own.
     if (this.#raw.remoteAddress === undefined) this.#raw.destroy();
-    else this.#raw.resetAndDestroy();
+    else resetSocket(this.#socket, this.#raw);
     if (this.#socket !== this.#raw) this.#socket.destroy();
   }
 

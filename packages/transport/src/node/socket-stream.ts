@@ -6,6 +6,7 @@ import type { NvmeofError } from "@nvmeof/codec";
 import type { ByteStream, ByteStreamHandler, ProvenNames } from "../byte-stream.ts";
 import { Region } from "../copy.ts";
 import { TransportError } from "../errors.ts";
+import { resetSocket } from "./reset-socket.ts";
 
 /** An address and port to connect to or to listen on. */
 export interface TcpAddress {
@@ -90,9 +91,6 @@ const CLOSE_LINGER_MS = 5_000;
 
 /** Longest delay that `setTimeout` takes; a longer one would be over at once. */
 const DELAY_MAX_MS = 0x7fff_ffff;
-
-/** Turns in which a socket with nothing to send is told to have ended; one is the rule. */
-const END_TURNS_MAX = 1_000;
 
 /** Timers of a socket never keep the process alive: the socket itself does, while there is one. */
 const unref = (timer: NodeJS.Timeout): NodeJS.Timeout => timer.unref();
@@ -236,28 +234,11 @@ export class SocketStream implements ByteStream {
 
   reset(): void {
     this.#silence();
-    const { writableEnded, writableFinished, writableLength } = this.#socket;
-    // While the kernel is told of the end, it takes no reset, and Node would forget the socket unclosed.
-    if (writableEnded && !writableFinished && writableLength === 0) this.#afterEnd();
-    else this.#resetNow();
-  }
-
-  /** Nothing is left to be sent, so the end is a matter of a turn; and it is bounded all the same. */
-  #afterEnd(): void {
     const socket = this.#socket;
-    let turns = END_TURNS_MAX;
-    const look = (): void => {
-      if (socket.writableFinished || --turns === 0) this.#resetNow();
-      else setImmediate(look);
-    };
-    setImmediate(look);
-  }
-
-  #resetNow(): void {
     // On the connection itself: TLS cannot be reset, and would still deliver what it holds. It follows by
     // itself once the connection is gone; destroyed here, inside an event of its own, it crashes Node.
     this.#socket = this.#raw;
-    if (this.#connected || this.#opening !== undefined) this.#raw.resetAndDestroy();
+    if (this.#connected || this.#opening !== undefined) resetSocket(socket, this.#raw);
     else this.#raw.destroy();
   }
 
