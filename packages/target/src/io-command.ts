@@ -127,9 +127,7 @@ export class IoCommand implements DataSource {
 
   /** Whether it reads blocks that are at hand: then {@link fill} is all there is to do. */
   get readsAtHand(): boolean {
-    if (this.op !== BlockOp.Read || this.rare !== 0) return false;
-    const { atHand } = this.seat!;
-    return atHand !== undefined && atHand.has(this.#lba, this.#blockCount);
+    return this.op === BlockOp.Read && this.seat!.atHand?.has(this.#lba, this.#blockCount) === true;
   }
 
   fill(into: Uint8Array, at: number): void {
@@ -138,9 +136,10 @@ export class IoCommand implements DataSource {
 
   /** Writes the blocks of a Write from byte `at` of `from`. Returns false where its device has to. */
   writeAtHand(from: Uint8Array, at: number): boolean {
-    if (this.op !== BlockOp.Write || this.rare !== 0 || this.plan !== undefined) return false;
-    const { atHand } = this.seat!;
-    return atHand !== undefined && atHand.write(this.#lba, this.#blockCount, from, at);
+    return (
+      this.op === BlockOp.Write &&
+      this.seat!.atHand?.write(this.#lba, this.#blockCount, from, at) === true
+    );
   }
 
   /** Its data has arrived. Returns as {@link prepare} does. */

@@ -107,6 +107,26 @@ function rawIo(bench: Bench): RawPeer {
   return peer;
 }
 
+/** A write of 64 KiB, whose data has to be asked for. */
+const largeWrite = pdus.capsuleCmd({
+  opc: 1,
+  cid: 1,
+  nsid: 1,
+  cdw12: 127,
+  sglId: 0x5a,
+  sglLength: 65_536,
+});
+
+/** A host that asks for 1 MiB, and does not read it. */
+function whoDoesNotRead(bench: Bench): RawPeer {
+  bench.device.settling = "now";
+  const peer = rawIo(bench);
+  peer.stream.pause();
+  const sgl = { sglId: 0x5a, sglLength: 1024 * 1024 };
+  peer.send(pdus.capsuleCmd({ opc: 2, cid: 1, nsid: 1, cdw12: 2047, ...sgl }));
+  return peer;
+}
+
 /** The host has to prove who it is. */
 const asked = [{ nqn: HOST_NQN, dhchap: { hostKey: keyOf(1), groups: ["null" as const] } }];
 
@@ -295,8 +315,7 @@ const rows: Record<MetLimit, Row> = {
     limits: { r2tTimeoutMs: 700 },
     meet: (bench) => {
       const peer = rawIo(bench);
-      const sgl = { sglId: 0x5a, sglLength: 65_536 };
-      peer.send(pdus.capsuleCmd({ opc: 1, cid: 1, nsid: 1, cdw12: 127, ...sgl }));
+      peer.send(largeWrite);
       bench.clock.advance(690);
       expect(peer.names.at(-1)).toBe("R2T");
       bench.clock.advance(20);
@@ -307,11 +326,7 @@ const rows: Record<MetLimit, Row> = {
   sendTimeoutMs: {
     limits: { sendTimeoutMs: 700 },
     meet: (bench) => {
-      bench.device.settling = "now";
-      const peer = rawIo(bench);
-      peer.stream.pause();
-      const sgl = { sglId: 0x5a, sglLength: 1024 * 1024 };
-      peer.send(pdus.capsuleCmd({ opc: 2, cid: 1, nsid: 1, cdw12: 2047, ...sgl }));
+      const peer = whoDoesNotRead(bench);
       bench.clock.advance(690);
       expect(bench.world.target.status.buffers).toBe(1);
       bench.clock.advance(200);
@@ -341,8 +356,7 @@ const rows: Record<MetLimit, Row> = {
     limits: { h2cDataBytesMax: 4096 },
     meet: (bench) => {
       const peer = rawIo(bench);
-      const sgl = { sglId: 0x5a, sglLength: 65_536 };
-      peer.send(pdus.capsuleCmd({ opc: 1, cid: 1, nsid: 1, cdw12: 127, ...sgl }));
+      peer.send(largeWrite);
       bench.clock.settle();
       const ttag = peer.pdus.at(-1)!.view.getUint16(10, true);
       peer.send(pdus.h2cData({ cccid: 1, ttag }, { data: new Uint8Array(4100), flags: 0 }));
@@ -381,11 +395,7 @@ const rows: Record<MetLimit, Row> = {
   queuedBytesMax: {
     limits: { queuedBytesMax: 65_536 },
     meet: (bench) => {
-      bench.device.settling = "now";
-      const peer = rawIo(bench);
-      peer.stream.pause();
-      const sgl = { sglId: 0x5a, sglLength: 1024 * 1024 };
-      peer.send(pdus.capsuleCmd({ opc: 2, cid: 1, nsid: 1, cdw12: 2047, ...sgl }));
+      whoDoesNotRead(bench);
       bench.clock.settle();
     },
   },

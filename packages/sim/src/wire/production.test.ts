@@ -4,7 +4,7 @@ import { type BlockChannel, BlockOp, memoryDevice } from "@nvmeof/bdev";
 import { NvmeGroup } from "@nvmeof/bdev/nvme";
 import { Target } from "@nvmeof/target";
 import { hostTransport } from "@nvmeof/transport";
-import { VirtualClock } from "@nvmeof/transport/testing";
+import { VirtualClock, eventually, resultOf } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
 import type { NetworkEvents } from "../network/link.ts";
 import { SimNetwork } from "../network/network.ts";
@@ -41,25 +41,8 @@ const shapes: readonly Shape[] = [
   { name: "a byte at a time", disableSqFlow: false, weather: { cut: "bytes" } },
 ];
 
-/** Virtual time, with the promises of the public interface in between. */
-async function until(clock: VirtualClock, done: () => boolean): Promise<void> {
-  for (let steps = 0; !done(); steps++) {
-    if (steps > 100_000) throw new Error("nothing comes of it");
-    for (let turn = 0; turn < 5; turn++) {
-      clock.settle();
-      await Promise.resolve();
-    }
-    if (!done()) clock.step();
-  }
-}
-
-async function result<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
-  let phase: "waiting" | "over" = "waiting";
-  const over = (): void => void (phase = "over");
-  promise.then(over, over);
-  await until(clock, () => phase === "over");
-  return promise;
-}
+/** Timers that any of these waits may take. */
+const STEPS_MAX = 100_000;
 
 /** Reads and writes of many sizes at once; resolves when all are settled. */
 async function load(clock: VirtualClock, channel: BlockChannel, random: SimRandom): Promise<void> {
@@ -76,7 +59,7 @@ async function load(clock: VirtualClock, channel: BlockChannel, random: SimRando
       if (error !== undefined) errors.push(error);
     });
   }
-  await until(clock, () => open === 0);
+  await eventually(clock, () => open === 0, STEPS_MAX);
   expect(errors).toEqual([]);
 }
 
@@ -98,7 +81,7 @@ async function attached(clock: VirtualClock, network: SimNetwork, shape: Shape) 
     disableSqFlow: shape.disableSqFlow ?? true,
     queueEntries: shape.queueEntries ?? 32,
   });
-  await result(clock, attaching);
+  await resultOf(clock, attaching, STEPS_MAX);
   return { group, target };
 }
 
@@ -123,8 +106,8 @@ test.each(shapes)("$name", async (shape) => {
   const channel = group.devices[0]!.openChannel();
   await load(clock, channel, new SimRandom(2));
   channel.close();
-  await result(clock, group.close());
-  await result(clock, target.close());
+  await resultOf(clock, group.close(), STEPS_MAX);
+  await resultOf(clock, target.close(), STEPS_MAX);
   clock.drain();
   expect(complaints).toEqual([]);
   expect(seenBytes).toBeGreaterThan(500_000);
@@ -165,11 +148,11 @@ test.each([
         });
       });
     }
-    await until(clock, () => settled === 100);
+    await eventually(clock, () => settled === 100, STEPS_MAX);
     network.healAll();
     channel.close();
-    await result(clock, group.close());
-    await result(clock, target.close());
+    await resultOf(clock, group.close(), STEPS_MAX);
+    await resultOf(clock, target.close(), STEPS_MAX);
     clock.drain();
     expect(harmed).toBeGreaterThan(2);
     expect(complaints).toEqual([]);

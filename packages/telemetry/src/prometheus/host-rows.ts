@@ -49,6 +49,18 @@ const ofPaths = (
     eachPath(source, (labels, path) => put(labels, value(path.statistics, path))),
 });
 
+/** A row about each namespace of a host, over all of its paths. */
+const ofDevices = (
+  row: Omit<HostRow, "read" | "labels">,
+  value: (device: HostSource["group"]["devices"][number]) => number,
+): HostRow => ({
+  ...row,
+  labels: ["group", "nsid"],
+  read({ group, name }, put) {
+    for (const device of group.devices) put({ group: name, nsid: device.nsid }, value(device));
+  },
+});
+
 function readCommands(source: HostSource, put: Put): void {
   const group = source.name;
   for (const { operation, succeeded, failed } of source.meter?.operations ?? []) {
@@ -102,40 +114,37 @@ const commandRows: readonly HostRow[] = [
     help: "I/O commands that were sent and have not ended.",
     read: (source, put) => put({ group: source.name }, source.meter?.inflight ?? 0),
   },
-  {
-    name: "nvmeof_host_requests_waiting",
-    type: "gauge",
-    unit: "",
-    labels: ["group", "nsid"],
-    help: "Requests that wait for room in a queue, for a path, for their time, or behind a fence.",
-    read({ group, name }, put) {
-      for (const { nsid, channels } of group.devices) {
-        let waiting = 0;
-        for (const channel of channels) waiting += channel.waiting;
-        put({ group: name, nsid }, waiting);
-      }
+  ofDevices(
+    {
+      name: "nvmeof_host_requests_waiting",
+      type: "gauge",
+      unit: "",
+      help: "Requests that wait for room in a queue, for a path, for their time, or behind a fence.",
     },
-  },
-  {
-    name: "nvmeof_host_requests_requeued_total",
-    type: "counter",
-    unit: "",
-    labels: ["group", "nsid"],
-    help: "Times that a request found no usable path, and waited for one.",
-    read({ group, name }, put) {
-      for (const { nsid, counters } of group.devices) put({ group: name, nsid }, counters.requeued);
+    ({ channels }) => {
+      let waiting = 0;
+      for (const channel of channels) waiting += channel.waiting;
+      return waiting;
     },
-  },
-  {
-    name: "nvmeof_host_requests_failed_total",
-    type: "counter",
-    unit: "",
-    labels: ["group", "nsid"],
-    help: "Requests that ended with an error, whatever was tried before.",
-    read({ group, name }, put) {
-      for (const { nsid, counters } of group.devices) put({ group: name, nsid }, counters.failed);
+  ),
+  ofDevices(
+    {
+      name: "nvmeof_host_requests_requeued_total",
+      type: "counter",
+      unit: "",
+      help: "Times that a request found no usable path, and waited for one.",
     },
-  },
+    ({ counters }) => counters.requeued,
+  ),
+  ofDevices(
+    {
+      name: "nvmeof_host_requests_failed_total",
+      type: "counter",
+      unit: "",
+      help: "Requests that ended with an error, whatever was tried before.",
+    },
+    ({ counters }) => counters.failed,
+  ),
   {
     name: "nvmeof_host_fences_total",
     type: "counter",

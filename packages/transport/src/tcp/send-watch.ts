@@ -45,10 +45,10 @@ export class SendWatch implements ByteStream {
   }
 
   writeNow(pieces: readonly Uint8Array[]): boolean {
-    if (this.#stream.writeNow?.(pieces) === true) return true;
-    if (this.#stream.writeNow === undefined) this.write(pieces);
-    else this.#wrote();
-    return false;
+    const isOut = this.#stream.writeNow?.(pieces);
+    if (isOut === undefined) this.write(pieces);
+    else if (!isOut) this.#wrote();
+    return isOut === true;
   }
 
   /** To be called with the stream's event of that name. */

@@ -12,3 +12,4 @@ export {
 } from "./raw-pdu.ts";
 export { RawPeer } from "./raw-peer.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export { eventually, resultOf } from "./virtual-promises.ts";

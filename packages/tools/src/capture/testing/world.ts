@@ -6,7 +6,7 @@ import { NvmeGroup } from "@nvmeof/bdev/nvme";
 import { type ControllerHandle, discover, openController } from "@nvmeof/core";
 import { Target } from "@nvmeof/target";
 import { MemoryPort, hostTransport } from "@nvmeof/transport";
-import { VirtualClock } from "@nvmeof/transport/testing";
+import { VirtualClock, eventually, resultOf } from "@nvmeof/transport/testing";
 import { tracedConnector } from "../write/traced.ts";
 import { Recording } from "./recording.ts";
 
@@ -124,7 +124,7 @@ export class World {
         if (error !== undefined) errors.push(error);
       });
     }
-    await this.until(() => open === 0);
+    await eventually(this.clock, () => open === 0);
     channel.close();
     return errors;
   }
@@ -135,24 +135,8 @@ export class World {
     this.clock.drain();
   }
 
-  /** Virtual time, with the promises of the public interface in between. */
-  async until(done: () => boolean): Promise<void> {
-    for (let steps = 0; !done(); steps++) {
-      if (steps > 200_000) throw new Error("nothing comes of it");
-      for (let turn = 0; turn < 5; turn++) {
-        this.clock.settle();
-        await Promise.resolve();
-      }
-      if (!done()) this.clock.step();
-    }
-  }
-
-  async result<T>(promise: Promise<T>): Promise<T> {
-    let phase: "waiting" | "over" = "waiting";
-    const over = (): void => void (phase = "over");
-    promise.then(over, over);
-    await this.until(() => phase === "over");
-    return promise;
+  result<T>(promise: Promise<T>): Promise<T> {
+    return resultOf(this.clock, promise);
   }
 }
 

@@ -6,7 +6,7 @@ import { NvmeGroup } from "@nvmeof/bdev/nvme";
 import type { NvmeofError } from "@nvmeof/codec";
 import { Target } from "@nvmeof/target";
 import { MemoryPort, hostTransport } from "@nvmeof/transport";
-import { VirtualClock } from "@nvmeof/transport/testing";
+import { VirtualClock, eventually, resultOf } from "@nvmeof/transport/testing";
 import { Recording } from "../../capture/testing/recording.ts";
 import { tracedConnector, tracedListener } from "../../capture/write/traced.ts";
 import { checkPattern, fillPattern } from "../../pattern.ts";
@@ -143,7 +143,7 @@ export class ChaosLab {
       });
       return one;
     });
-    await this.until(() => open === 0);
+    await eventually(this.clock, () => open === 0);
     await this.idle(50);
     channel.close();
     return settled;
@@ -164,27 +164,11 @@ export class ChaosLab {
   async idle(ms: number): Promise<void> {
     const endMs = this.clock.nowMs() + ms;
     this.clock.at(endMs, () => {});
-    await this.until(() => this.clock.nowMs() >= endMs);
+    await eventually(this.clock, () => this.clock.nowMs() >= endMs);
   }
 
-  /** Virtual time, with the promises of the public interface in between. */
-  async until(done: () => boolean): Promise<void> {
-    for (let steps = 0; !done(); steps++) {
-      if (steps > 200_000) throw new Error("nothing comes of it");
-      for (let turn = 0; turn < 5; turn++) {
-        this.clock.settle();
-        await Promise.resolve();
-      }
-      if (!done()) this.clock.step();
-    }
-  }
-
-  async result<T>(promise: Promise<T>): Promise<T> {
-    let phase: "waiting" | "over" = "waiting";
-    const over = (): void => void (phase = "over");
-    promise.then(over, over);
-    await this.until(() => phase === "over");
-    return promise;
+  result<T>(promise: Promise<T>): Promise<T> {
+    return resultOf(this.clock, promise);
   }
 }
 
