@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { numberOption } from "@nvmeof/tooling-support";
 
 export interface CommandLine {
   /** Whether a row is wanted. */
@@ -43,17 +44,10 @@ function pattern(text: string): (name: string) => boolean {
   return (name) => wanted.test(name);
 }
 
-function positive(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} takes a number above 0, not ${text}`);
-  return value;
-}
-
-/** @throws Error or TypeError for what cannot be understood. */
+/** @throws TypeError for what cannot be understood. */
 export function commandLine(args: readonly string[]): CommandLine {
   const { values } = parseArgs({ args: [...args], options });
-  const seconds = positive("seconds", values.seconds);
+  const seconds = numberOption("seconds", values.seconds);
   const folder = values["profile-folder"];
   return {
     only: values.only === undefined ? () => true : pattern(values.only),
@@ -61,7 +55,7 @@ export function commandLine(args: readonly string[]): CommandLine {
     isQuick: values.quick,
     isCheck: values.check,
     isKept: values.keep,
-    rounds: positive("rounds", values.rounds),
+    rounds: numberOption("rounds", values.rounds),
     measureMs: seconds === undefined ? undefined : seconds * 1000,
     json: values.json,
     profile: values.profile,

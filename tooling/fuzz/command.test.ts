@@ -60,7 +60,7 @@ test(
     const wrong = await fuzz("--frob");
     expect([wrong.code, wrong.output]).toEqual([
       2,
-      expect.stringContaining("there is no option --frob"),
+      expect.stringContaining("Unknown option '--frob'"),
     ]);
   },
 );

@@ -2,6 +2,8 @@
 // Read first: README.md.
 
 import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { numberOption } from "@nvmeof/tooling-support";
 
 /** What was asked for. */
 export interface FuzzOptions {
@@ -35,54 +37,38 @@ export const usage = `pnpm fuzz [targets] [options]: seeded fuzzing of everythin
   --grow        keep in the corpus what led somewhere new
 `;
 
-const numbers = {
-  "--minutes": "minutes",
-  "--cases": "cases",
-  "--seed": "seed",
-  "--workers": "workers",
-  "--hang": "hang",
+const options = {
+  minutes: { type: "string" },
+  cases: { type: "string" },
+  seed: { type: "string" },
+  workers: { type: "string" },
+  hang: { type: "string" },
+  input: { type: "string" },
+  grow: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
-type NumberName = (typeof numbers)[keyof typeof numbers];
 
 /** @throws TypeError for what cannot be meant. */
 export function parseOptions(args: readonly string[]): FuzzOptions {
-  const targets: string[] = [];
-  const given: Partial<Record<NumberName, number>> = {};
-  let input: string | undefined;
-  let grow = false;
-  let help = false;
-  const rest = [...args];
-  while (rest.length > 0) {
-    const [name, inline] = rest.shift()!.split(/=(.*)/s) as [string, string?];
-    const value = (): string => {
-      const text = inline ?? rest.shift();
-      if (text === undefined) throw new TypeError(`${name} needs a value`);
-      return text;
-    };
-    if (name in numbers) {
-      const text = value();
-      const number = Number(text);
-      if (!(number > 0) && !(name === "--seed" && number === 0)) {
-        throw new TypeError(`${name}: "${text}" is no number above 0`);
-      }
-      given[numbers[name as keyof typeof numbers]] = number;
-    } else if (name === "--input") input = value();
-    else if (name === "--grow") grow = true;
-    else if (name === "--help" || name === "-h") help = true;
-    else if (name.startsWith("-")) throw new TypeError(`there is no option ${name}`);
-    else targets.push(name);
-  }
-  if (input !== undefined && targets.length !== 1)
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { input, grow, help } = values;
+  if (input !== undefined && positionals.length !== 1)
     throw new TypeError("--input goes with one target");
+  const number = (name: "minutes" | "cases" | "workers" | "hang"): number | undefined =>
+    numberOption(name, values[name]);
+  const cases = number("cases");
   return {
-    targets,
+    targets: positionals,
     input,
     grow,
     help,
-    hang: given.hang ?? HANG_S,
-    seed: Math.floor(given.seed ?? Date.now() % 1_000_000_000),
-    cases: given.cases ?? Infinity,
-    minutes: given.minutes ?? (given.cases === undefined ? MINUTES : Infinity),
-    workers: Math.floor(given.workers ?? Math.min(WORKERS_MAX, availableParallelism())),
+    hang: number("hang") ?? HANG_S,
+    seed: Math.floor(numberOption("seed", values.seed, 0) ?? Date.now() % 1_000_000_000),
+    cases: cases ?? Infinity,
+    minutes: number("minutes") ?? (cases === undefined ? MINUTES : Infinity),
+    workers: Math.max(
+      1,
+      Math.floor(number("workers") ?? Math.min(WORKERS_MAX, availableParallelism())),
+    ),
   };
 }

@@ -1,6 +1,9 @@
 // The command line of `pnpm soak`.
 // Read first: README.md.
 
+import { parseArgs } from "node:util";
+import { numberOption } from "@nvmeof/tooling-support";
+
 /** What was asked for. */
 export interface SoakCommand {
   readonly minutes: number;
@@ -11,6 +14,7 @@ export interface SoakCommand {
 }
 
 const MINUTES = 5;
+const MINUTES_MIN = 0.05;
 
 export const usage = `pnpm soak [options]: traffic with faults, and whether anything grows, is lost or is wrong.
 
@@ -19,30 +23,20 @@ export const usage = `pnpm soak [options]: traffic with faults, and whether anyt
   --page FILE   where the page with the curves goes (default: tooling/soak/results/)
 `;
 
+const options = {
+  minutes: { type: "string" },
+  seed: { type: "string" },
+  page: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
 /** @throws TypeError for what cannot be meant. */
 export function parseOptions(args: readonly string[]): SoakCommand {
-  let minutes = MINUTES;
-  let seed = Date.now() % 1_000_000_000;
-  let page: string | undefined;
-  let help = false;
-  const rest = [...args];
-  while (rest.length > 0) {
-    const [name, inline] = rest.shift()!.split(/=(.*)/s) as [string, string?];
-    const value = (): string => {
-      const text = inline ?? rest.shift();
-      if (text === undefined) throw new TypeError(`${name} needs a value`);
-      return text;
-    };
-    const number = (least: number): number => {
-      const text = value();
-      if (text.trim() !== "" && Number(text) >= least) return Number(text);
-      throw new TypeError(`${name}: "${text}" is no number from ${least} on`);
-    };
-    if (name === "--minutes") minutes = number(0.05);
-    else if (name === "--seed") seed = Math.floor(number(0));
-    else if (name === "--page") page = value();
-    else if (name === "--help" || name === "-h") help = true;
-    else throw new TypeError(`there is no option ${name}`);
-  }
-  return { minutes, seed, page, help };
+  const { minutes, seed, page, help } = parseArgs({ args: [...args], options }).values;
+  return {
+    minutes: numberOption("minutes", minutes, MINUTES_MIN) ?? MINUTES,
+    seed: Math.floor(numberOption("seed", seed, 0) ?? Date.now() % 1_000_000_000),
+    page,
+    help,
+  };
 }

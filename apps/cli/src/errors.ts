@@ -2,6 +2,7 @@
 // Read first: exit-code.ts for the codes.
 
 import { type ErrorDetails, NvmeofError, describeStatus, isNvmeofError } from "@nvmeof/codec";
+import { hostPort } from "@nvmeof/transport";
 import { type CliCode, ExitCode, type ExitName, verdictOf } from "./exit-code.ts";
 import { hintFor } from "./hints.ts";
 import { printable as escaped } from "./printable.ts";
@@ -19,6 +20,12 @@ export class CliError extends NvmeofError {
 
 export const usage = (message: string, hint?: string): CliError =>
   new CliError("NVME_ERR_USAGE", message, { hint });
+
+/** What is thrown where an address cannot be listened on: in the command's words, if it is one of ours. */
+export const cannotListen = (error: unknown): unknown =>
+  isNvmeofError(error)
+    ? new CliError("NVME_ERR_LISTEN", error.message, { hint: error.hint, cause: error })
+    : error;
 
 /** Whom an error is about. */
 export interface Peer {
@@ -163,11 +170,9 @@ export function describeError(thrown: unknown): ErrorObject {
   };
 }
 
-const bracketed = (address: string): string => (address.includes(":") ? `[${address}]` : address);
-
 /** The lines for a person: what, with its code, and what to try next. */
 export function errorText(error: ErrorObject): string {
-  const peer = error.peer === null ? "" : `${bracketed(error.peer.address)}:${error.peer.port}`;
+  const peer = error.peer === null ? "" : hostPort(error.peer.address, error.peer.port);
   // Many messages name the address themselves.
   const where = peer === "" || error.message.includes(peer) ? "" : `${peer}: `;
   const hint = error.hint === null ? "" : `hint: ${error.hint}\n`;

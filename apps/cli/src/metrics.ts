@@ -7,19 +7,15 @@ import type { NvmeGroup } from "@nvmeof/bdev/nvme";
 import { NvmeMetrics } from "@nvmeof/telemetry/prometheus";
 import type { Target } from "@nvmeof/target";
 import type { NbdServer } from "@nvmeof/tools";
-import { CliError } from "./errors.ts";
+import { hostPort } from "@nvmeof/transport";
+import { listening } from "@nvmeof/transport/node";
+import { cannotListen } from "./errors.ts";
 import { metricsLimits } from "./metrics-limits.ts";
 
 /** How often these are looked at, ms. */
 const LOOK_MS = 1_000;
 
 const PATH = "/metrics";
-
-const listenHints: Readonly<Record<string, string>> = {
-  EADDRINUSE: "The port is in use. Choose another, or 0 for any free one.",
-  EACCES: "Ports below 1024 are for root on most systems. Choose another, or 0 for any free one.",
-  EADDRNOTAVAIL: "This machine does not have that address. Leave out the host for the loopback.",
-};
 
 /** What is shown, and where. */
 export class MetricsEndpoint {
@@ -31,9 +27,8 @@ export class MetricsEndpoint {
   constructor(server: Server, metrics: NvmeMetrics) {
     this.#server = server;
     this.#metrics = metrics;
-    const { address, family, port } = server.address() as AddressInfo;
-    const host = family === "IPv6" ? `[${address}]` : address;
-    this.url = `http://${host}:${port}${PATH}`;
+    const { address, port } = server.address() as AddressInfo;
+    this.url = `http://${hostPort(address, port)}${PATH}`;
   }
 
   /** Shows a host, as nvme0, nvme1 and so on. */
@@ -75,16 +70,11 @@ export async function openEndpoint(
     (request, response) => answer(metrics, request, response),
   );
   server.maxConnections = metricsLimits.connectionsMax;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const hint = listenHints[error.code ?? ""] ?? error.message;
-      const message = `cannot listen on ${host}:${port} for metrics`;
-      reject(new CliError("NVME_ERR_LISTEN", message, { hint, cause: error }));
-    });
-    server.listen({ host, port }, resolve);
-  });
-  // What happens to one connection later is its client's affair.
-  server.removeAllListeners("error").on("error", () => {});
+  try {
+    await listening(server, { host, port }, `${hostPort(host, port)} for metrics`);
+  } catch (error) {
+    throw cannotListen(error);
+  }
   return new MetricsEndpoint(server, metrics);
 }
 

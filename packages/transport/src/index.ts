@@ -18,6 +18,7 @@ export {
   TransportError,
   type TransportFailure,
 } from "./errors.ts";
+export { hostPort } from "./host-port.ts";
 export { type MemoryLinkOptions, MemoryPort } from "./memory.ts";
 export type {
   CloseHow,

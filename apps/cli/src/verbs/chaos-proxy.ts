@@ -1,15 +1,15 @@
 // `chaos proxy`: between hosts and a target, doing what a plan says, until somebody says that it is enough.
 // Read first: @nvmeof/tools/chaos proxy.ts; ../chaos/events.ts for what is told.
 
-import { NvmeofError } from "@nvmeof/codec";
 import { type ChaosPlan, ChaosProxy, defaultChaosLimits } from "@nvmeof/tools/chaos";
+import { hostPort } from "@nvmeof/transport";
 import { type TcpListener, systemClock, tcpConnector, tcpListen } from "@nvmeof/transport/node";
 import { isLoopback } from "../address.ts";
 import type { ChaosProxyOptions } from "../chaos-commands.ts";
 import { ChaosEvents } from "../chaos/events.ts";
 import { planArgument } from "../chaos/plan-argument.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import { CliError, usage } from "../errors.ts";
+import { cannotListen, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import type { ListenAddress } from "../serve-options.ts";
 import type { Style } from "../style.ts";
@@ -30,13 +30,11 @@ async function listen(wanted: ListenAddress): Promise<TcpListener> {
   try {
     return await tcpListen(wanted, { connectionsMax: defaultChaosLimits.connectionsMax });
   } catch (error) {
-    if (!(error instanceof NvmeofError)) throw error;
-    throw new CliError("NVME_ERR_LISTEN", error.message, { hint: error.hint, cause: error });
+    throw cannotListen(error);
   }
 }
 
-const bracketed = ({ host, port }: ListenAddress): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+const placeOf = ({ host, port }: ListenAddress): string => hostPort(host, port);
 
 function readyReport(plan: ChaosPlan, bound: ListenAddress, { to }: ChaosProxyOptions): Report {
   const { seed, faults } = plan;
@@ -50,12 +48,12 @@ function readyReport(plan: ChaosPlan, bound: ListenAddress, { to }: ChaosProxyOp
   const what = faults.length === 0 ? "no faults: all passes" : `seed ${seed}`;
   const text = (style: Style): string =>
     [
-      style.bold(`${bracketed(bound)} to ${bracketed(to)}, ${what}`),
+      style.bold(`${placeOf(bound)} to ${placeOf(to)}, ${what}`),
       ...faults.map(({ kind, name }, i) => {
         return `  faults[${i}] ${kind}${name === kind ? "" : ` "${name}"`}`;
       }),
       "",
-      `nvmeof discover nvme+tcp://${bracketed(bound)}`,
+      `nvmeof discover nvme+tcp://${placeOf(bound)}`,
       `nvme connect -t tcp -a ${host} -s ${port} -n NQN`,
       "",
       "ready",

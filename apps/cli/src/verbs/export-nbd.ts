@@ -18,7 +18,7 @@ import { systemClock } from "@nvmeof/transport/node";
 import { isLoopback } from "../address.ts";
 import type { Context, Report, Verb } from "../context.ts";
 import { openControl } from "../control.ts";
-import { CliError, usage } from "../errors.ts";
+import { CliError, cannotListen, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { type GivenLimit, checkedLimits, parseLimitOf } from "../limit-options.ts";
 import type { ExportNbdOptions } from "../nbd-commands.ts";
@@ -113,8 +113,7 @@ async function listen({ wanted, tls }: Plan, options: ExportNbdOptions): Promise
   try {
     return await nbdListen(wanted, { tls: tls === "off" ? undefined : certificates });
   } catch (error) {
-    if (!(error instanceof NvmeofError)) throw error;
-    throw new CliError("NVME_ERR_LISTEN", error.message, { hint: error.hint, cause: error });
+    throw cannotListen(error);
   }
 }
 

@@ -17,7 +17,7 @@ import { allowedHostsOf } from "../authentication.ts";
 import { type Backing, backingsOf, openBacking } from "../backing.ts";
 import type { Context, Report, Verb } from "../context.ts";
 import { openControl } from "../control.ts";
-import { CliError, usage } from "../errors.ts";
+import { cannotListen, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { limitsOf } from "../limit-options.ts";
 import { deviceProvider } from "../device-provider.ts";
@@ -135,9 +135,7 @@ async function listenAt(
     target.listen({ listener, address, offers });
     return { ...bound, advertised: traddr };
   } catch (error) {
-    if (!(error instanceof Error) || !("hint" in error)) throw error;
-    const hint = typeof error.hint === "string" ? error.hint : undefined;
-    throw new CliError("NVME_ERR_LISTEN", error.message, { hint, cause: error });
+    throw cannotListen(error);
   }
 }
 

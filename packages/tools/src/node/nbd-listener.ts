@@ -3,10 +3,16 @@
 
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
 import type { TlsOptions } from "node:tls";
-import type { ByteStream, ByteStreamHandler, Listener } from "@nvmeof/transport";
+import {
+  type ByteStream,
+  type ByteStreamHandler,
+  type Listener,
+  hostPort,
+} from "@nvmeof/transport";
+import { listening } from "@nvmeof/transport/node";
 import type { NbdAddress } from "../nbd/uri.ts";
 import { NbdSocketStream } from "./nbd-stream.ts";
-import { listenAtPath, listening } from "./unix-socket.ts";
+import { listenAtPath } from "./unix-socket.ts";
 
 /** How a listener is set up. */
 export interface NbdListenOptions {
@@ -65,17 +71,14 @@ export async function nbdListen(
   };
 }
 
-const bracketed = (host: string, port: number): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-
 const nameOf = (address: NbdAddress): string =>
-  "socket" in address ? address.socket : bracketed(address.host, address.port);
+  "socket" in address ? address.socket : hostPort(address.host, address.port);
 
 /** Who a client is; those of a Unix socket have no name, and are numbered. */
 function remoteOf(socket: Socket, at: NbdAddress, count: number): string {
   const { remoteAddress, remotePort } = socket;
   if ("socket" in at) return `${at.socket} (client ${count})`;
-  return bracketed(remoteAddress ?? "?", remotePort ?? 0);
+  return hostPort(remoteAddress ?? "?", remotePort ?? 0);
 }
 
 function acceptSocket(
@@ -96,7 +99,7 @@ async function atPort(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<NbdAddress> {
-  await listening(server, bracketed(host, port), () => server.listen({ host, port }));
+  await listening(server, { host, port }, hostPort(host, port));
   const bound = server.address() as AddressInfo;
   return { host: bound.address, port: bound.port };
 }

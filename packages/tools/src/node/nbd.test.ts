@@ -153,7 +153,7 @@ test("a port that is taken, and a path that is too long, are told", async () => 
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
   const { port } = taken.address() as { port: number };
-  await expect(serve({ port })).rejects.toMatchObject({ hint: expect.stringContaining("already") });
+  await expect(serve({ port })).rejects.toMatchObject({ hint: expect.stringContaining("in use") });
   taken.close();
   await expect(serve({ socket: `/tmp/${"x".repeat(100)}` })).rejects.toThrow("a path of 105 bytes");
   // Nothing of the server that could not listen is left with its device.

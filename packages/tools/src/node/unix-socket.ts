@@ -5,11 +5,10 @@ import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { type Server, connect } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import { TransportError } from "@nvmeof/transport";
+import { listening } from "@nvmeof/transport/node";
 
 /** Longest path of a Unix socket that all systems take, bytes. */
 const PATH_BYTES_MAX = 103;
-
-const ignore = (): void => {};
 
 /**
  * Listens at `path`, which nobody but its owner can use. One that nobody listens at any more is taken over.
@@ -23,7 +22,7 @@ export async function listenAtPath(server: Server, path: string): Promise<void> 
     throw new TransportError("unreachable", message, { hint });
   }
   if (await isStaleSocket(path)) rmSync(path, { force: true });
-  await ownerOnly(() => listening(server, path, () => void server.listen({ path })));
+  await ownerOnly(() => listening(server, { path }, path));
   chmodSync(path, 0o600);
 }
 
@@ -50,27 +49,5 @@ export async function isStaleSocket(path: string): Promise<boolean> {
       resolve(false);
     });
     probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
-  });
-}
-
-/**
- * Resolves when `server` listens. Later errors of it are nobody's affair.
- *
- * @throws TransportError NVME_ERR_UNREACHABLE
- */
-export function listening(server: Server, name: string, bind: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException): void => {
-      const isTaken = error.code === "EADDRINUSE";
-      const hint = isTaken ? "Somebody listens there already. Choose another." : error.message;
-      reject(new TransportError("unreachable", `cannot listen on ${name}`, { hint, cause: error }));
-    };
-    server.once("error", refuse);
-    server.once("listening", () => {
-      server.off("error", refuse);
-      server.on("error", ignore);
-      resolve();
-    });
-    bind();
   });
 }

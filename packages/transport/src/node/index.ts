@@ -12,6 +12,7 @@ import { type TlsOptions, revealed } from "./tls-keys.ts";
 
 export { systemClock } from "./clock.ts";
 export { type FcListener, type FcTransportOptions, fc, fcListen } from "./fc.ts";
+export { listening } from "./listening.ts";
 export { resetSocket } from "./reset-socket.ts";
 export { type TcpAddress } from "./socket-stream.ts";
 export { type TcpListenOptions, type TcpListener, tcpConnector, tcpListen } from "./tcp.ts";

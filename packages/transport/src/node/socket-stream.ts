@@ -17,10 +17,6 @@ export interface TcpAddress {
   readonly localAddress?: string | undefined;
 }
 
-/** "192.0.2.10:4420", "[2001:db8::7]:4420" */
-export const bracketed = (host: string, port: number): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-
 const reasonOf = (error: NodeJS.ErrnoException): string => {
   if (error instanceof AggregateError) return eachReason(error.errors as AddressFailure[]);
   return reasons[error.code ?? ""] ?? error.message;

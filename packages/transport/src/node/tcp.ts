@@ -4,7 +4,6 @@
 import {
   type AddressInfo,
   type OnReadOpts,
-  type Server,
   Socket,
   type SocketConstructorOpts,
   createServer,
@@ -17,8 +16,9 @@ import type {
   StreamOptions,
 } from "../byte-stream.ts";
 import { Region } from "../copy.ts";
-import { TransportError } from "../errors.ts";
-import { SocketStream, type TcpAddress, bracketed } from "./socket-stream.ts";
+import { hostPort } from "../host-port.ts";
+import { listening } from "./listening.ts";
+import { SocketStream, type TcpAddress } from "./socket-stream.ts";
 
 /** Options of a socket that reads into one buffer for good, which `stream` gets as its region. */
 function readingInto(stream: SocketStream, receiveBytes: number): SocketConstructorOpts {
@@ -35,7 +35,7 @@ type OnreadOptions = SocketConstructorOpts & { onread: OnReadOpts };
 
 /** A connector to one TCP address; a name is resolved anew for each connection. */
 export function tcpConnector(address: TcpAddress): Connector {
-  const remote = bracketed(address.host, address.port);
+  const remote = hostPort(address.host, address.port);
   return {
     remote,
     connect(options: StreamOptions, handler: ByteStreamHandler): ByteStream {
@@ -108,9 +108,10 @@ export async function listenOn(
     socket.on("error", ignore);
     take(socket);
   });
-  await listening(server, address);
+  const { host, port } = address;
+  await listening(server, { host, port }, hostPort(host, port));
   const bound = server.address() as AddressInfo;
-  const local = bracketed(bound.address, bound.port);
+  const local = hostPort(bound.address, bound.port);
   return {
     local,
     address: { host: bound.address, port: bound.port },
@@ -119,7 +120,7 @@ export async function listenOn(
         const { remoteAddress, remotePort } = socket;
         // The peer may be gone between the kernel's accept and ours.
         if (remoteAddress === undefined) socket.destroy();
-        else begin(socket, bracketed(remoteAddress, remotePort ?? 0), accept);
+        else begin(socket, hostPort(remoteAddress, remotePort ?? 0), accept);
       };
       for (const socket of early.splice(0)) take(socket);
     },
@@ -132,29 +133,6 @@ export async function listenOn(
 
 /** For what fails before anybody has an interest in it, or in accepting one connection of many. */
 const ignore = (): void => {};
-
-const listenHints: Readonly<Record<string, string>> = {
-  EADDRINUSE: "The port is in use. Choose another, or 0 for any free one.",
-  EACCES: "Ports below 1024 are for root on most systems. Choose another, or 0 for any free one.",
-  EADDRNOTAVAIL: "This machine does not have that address. 127.0.0.1, 0.0.0.0 and :: always work.",
-  EMFILE: "This process may open no more files: raise its limit (ulimit -n).",
-};
-
-function listening(server: Server, { host, port }: TcpAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException): void => {
-      const hint = listenHints[error.code ?? ""] ?? error.message;
-      const message = `cannot listen on ${bracketed(host, port)}`;
-      reject(new TransportError("unreachable", message, { hint, cause: error }));
-    };
-    server.once("error", refuse);
-    server.listen({ host, port }, () => {
-      server.off("error", refuse);
-      server.on("error", ignore);
-      resolve();
-    });
-  });
-}
 
 interface SocketHandle {
   readonly useUserBuffer?: unknown;

@@ -13,8 +13,9 @@ import {
 import { type NvmeofError, isNvmeofError } from "@nvmeof/codec";
 import type { TlsPsk } from "@nvmeof/codec/auth";
 import type { Connector, StreamOptions } from "../byte-stream.ts";
+import { hostPort } from "../host-port.ts";
 import { TlsError } from "../tls-error.ts";
-import { SocketStream, type TcpAddress, bracketed } from "./socket-stream.ts";
+import { SocketStream, type TcpAddress } from "./socket-stream.ts";
 import { type Accept, type TcpListenOptions, type TcpListener, listenOn } from "./tcp.ts";
 import { hostError, printableIdentity, targetError } from "./tls-explain.ts";
 import {
@@ -53,7 +54,7 @@ const isPinned = (socket: TLSSocket): boolean =>
  * is resumed, and there is no way back to a connection without TLS.
  */
 export function tlsConnector(address: TcpAddress, options: TlsOptions): Connector {
-  const remote = bracketed(address.host, address.port);
+  const remote = hostPort(address.host, address.port);
   const secureContext = newContext();
   const { handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = options;
   return {

@@ -1,6 +1,8 @@
 // IP addresses: as keys, and as people write them.
 // Read first: RFC 5952 §4 "A Recommendation for IPv6 Text Representation".
 
+import { hostPort } from "@nvmeof/transport";
+
 /** One end of a TCP connection. */
 export interface Endpoint {
   /** IP address as people write it, IPv6 without brackets. */
@@ -31,8 +33,7 @@ function ipv6Text(groups: readonly number[]): string {
 }
 
 /** "192.0.2.1:4420", "[2001:db8::7]:4420". */
-export const endpointText = ({ address, port }: Endpoint): string =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+export const endpointText = ({ address, port }: Endpoint): string => hostPort(address, port);
 
 /** A string that is the same for the same bytes and port, and for no others of this length. */
 export function endpointKey(view: DataView, at: number, bytes: number, port: number): string {
