@@ -49,7 +49,8 @@ function test() {
   }
   // A failed check does not hide what the tests have to say: it is counted, and they still run.
   const checks = "build typecheck lint format:check --continue=dependencies-successful";
-  const failed = [`${turbo} ${checks}`, "turbo boundaries"].filter((line) => run(line) !== 0);
+  const before = [`${turbo} ${checks}`, "turbo boundaries", "pnpm run coverage"];
+  const failed = before.filter((line) => run(line) !== 0);
   const status = run("vitest run", { env: { FAILED_CHECKS: String(failed.length) } });
   process.exit(status || Math.min(failed.length, 1));
 }

@@ -18,7 +18,6 @@ import {
   connectionIdLow,
   decodeLsRequest,
   encodeLs,
-  encodeLsReject,
   lsCommandOf,
   FcProtocolError,
 } from "@nvmeof/codec/fc";
@@ -34,6 +33,7 @@ import {
   type TargetPort,
   type TargetPortEvents,
 } from "./port.ts";
+import { rejectLs, rejection, rejectionFor } from "./rejection.ts";
 
 /** What a target is over FC. */
 export interface FcControllerPortOptions {
@@ -73,11 +73,6 @@ interface Association {
 
 const idOf = ({ high, index }: Association, qid: number): bigint =>
   (BigInt(high) << 32n) | BigInt(((index << 16) | qid) >>> 0);
-
-const reject = (reason: number, explanation: number = LsExplanation.None): LsRejection => ({
-  reason,
-  explanation,
-});
 
 /** A target's port that yields the ends of queues. */
 export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListener {
@@ -148,12 +143,11 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
     try {
       request = decodeLsRequest(ls.request);
     } catch (error) {
-      const why = error instanceof FcProtocolError ? error.rejection : undefined;
-      this.#rejectLs(ls, why ?? reject(LsReason.InvalidParameters));
+      rejectLs(this.port, ls, rejectionFor(error));
       return;
     }
     const refusal = this.#serveLs(ls, request);
-    if (refusal !== undefined) this.#rejectLs(ls, refusal);
+    if (refusal !== undefined) rejectLs(this.port, ls, refusal);
   }
 
   // What links tell.
@@ -195,7 +189,7 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
     const max = this.#options.associationsMax ?? ASSOCIATIONS_MAX;
     let index = this.#associations.indexOf(undefined);
     if (index === -1) index = this.#associations.length;
-    if (index >= max) return reject(LsReason.InsufficientResources);
+    if (index >= max) return rejection(LsReason.InsufficientResources);
     const association: Association = {
       remote: ls.remote,
       high: this.#nextHigh(),
@@ -205,7 +199,7 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
       closed: [],
     };
     const link = this.#newLink(association, 0, entries, erspRatio);
-    if (link === undefined) return reject(LsReason.InsufficientResources);
+    if (link === undefined) return rejection(LsReason.InsufficientResources);
     this.#associations[index] = association;
     const id = idOf(association, 0);
     const acc = { request: LsCommand.CreateAssociation, associationId: id, connectionId: id };
@@ -219,14 +213,14 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
     request: LsRequest & { readonly command: 4 },
   ): LsRejection | undefined {
     const association = this.#find(ls, request.associationId);
-    if (association === undefined) return reject(LsReason.InvalidAssociation);
+    if (association === undefined) return rejection(LsReason.InvalidAssociation);
     const { qid, sqsize, erspRatio } = request;
     if (association.links.has(qid)) {
-      return reject(LsReason.InvalidParameters, LsExplanation.QueueId);
+      return rejection(LsReason.InvalidParameters, LsExplanation.QueueId);
     }
     const isFull = association.links.size >= (this.#options.connectionsMax ?? CONNECTIONS_MAX);
     const link = isFull ? undefined : this.#newLink(association, qid, sqsize, erspRatio);
-    if (link === undefined) return reject(LsReason.InsufficientResources);
+    if (link === undefined) return rejection(LsReason.InsufficientResources);
     const connectionId = idOf(association, qid);
     const acc = { request: LsCommand.CreateConnection, connectionId };
     this.port.answerLs(ls, encodeLs(CreateConnectionAcc, acc));
@@ -236,7 +230,7 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
 
   #disconnectAssociation(ls: ReceivedLs, id: bigint): LsRejection | undefined {
     const association = this.#find(ls, id);
-    if (association === undefined) return reject(LsReason.InvalidAssociation);
+    if (association === undefined) return rejection(LsReason.InvalidAssociation);
     const message = `${association.remote.text} ended the association`;
     this.#end(association, new TransportError("connection-lost", message), ls);
     return undefined;
@@ -244,11 +238,11 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
 
   #disconnectConnection(ls: ReceivedLs, id: bigint, connectionId: bigint): LsRejection | undefined {
     const association = this.#find(ls, id);
-    if (association === undefined) return reject(LsReason.InvalidAssociation);
+    if (association === undefined) return rejection(LsReason.InvalidAssociation);
     const qid = Number(connectionId & 0xffffn);
     const link = association.links.get(qid);
     if (link === undefined || idOf(association, qid) !== connectionId) {
-      return reject(LsReason.InvalidConnection);
+      return rejection(LsReason.InvalidConnection);
     }
     association.links.delete(qid);
     const message = `${association.remote.text} ended the connection of queue ${qid}`;
@@ -356,9 +350,5 @@ export class FcControllerPort implements TargetPortEvents, LinkOwner, LinkListen
   #nextHigh(): number {
     this.#count = (this.#count + 1) >>> 0;
     return (this.#options.random32?.() ?? this.#count) >>> 0;
-  }
-
-  #rejectLs(ls: ReceivedLs, why: LsRejection): void {
-    this.port.answerLs(ls, encodeLsReject(lsCommandOf(ls.request), why));
   }
 }

@@ -12,11 +12,9 @@ import {
   DisconnectConnectionLs,
   FcProtocolError,
   LsCommand,
-  LsExplanation,
   LsReason,
   decodeLsAnswer,
   encodeLs,
-  encodeLsReject,
   lsRejectText,
 } from "@nvmeof/codec/fc";
 import type { Clock } from "../clock.ts";
@@ -25,6 +23,7 @@ import type { QueueOwner } from "../queue-link.ts";
 import { FcRejectedError } from "./errors.ts";
 import type { HostQueue, QueueRequest } from "./host-queue.ts";
 import { FcStatus, type HostPort, type LsCall, type ReceivedLs, type RemotePort } from "./port.ts";
+import { rejectLs, rejection } from "./rejection.ts";
 
 /** What an association needs of who made it. */
 export interface AssociationOwner {
@@ -166,9 +165,7 @@ export class HostAssociation {
     const older = this.#withheld;
     this.#withheld = ls;
     if (older !== undefined) {
-      const why = { reason: LsReason.UnableToPerform, explanation: LsExplanation.None };
-      const reject = encodeLsReject(LsCommand.DisconnectAssociation, why);
-      this.#owner.port.answerLs(older, reject);
+      rejectLs(this.#owner.port, older, rejection(LsReason.UnableToPerform));
     }
     const message = `${this.text} ended the association`;
     this.#terminate(new TransportError("connection-lost", message));

@@ -2,22 +2,14 @@
 // Read first: ../queue-link.ts for the contract; port.ts; host-association.ts.
 
 import type { NvmeofError } from "@nvmeof/codec";
-import {
-  DisconnectAcc,
-  LsCommand,
-  LsExplanation,
-  LsReason,
-  decodeLsRequest,
-  encodeLs,
-  encodeLsReject,
-  lsCommandOf,
-} from "@nvmeof/codec/fc";
+import { DisconnectAcc, LsCommand, LsReason, decodeLsRequest, encodeLs } from "@nvmeof/codec/fc";
 import type { Clock } from "../clock.ts";
 import type { QueueOptions, QueueOwner, Transport, TransportAddress } from "../queue-link.ts";
 import { type AssociationOwner, HostAssociation } from "./host-association.ts";
 import { HostQueue, type QueueRequest } from "./host-queue.ts";
 import { namesOf } from "./names.ts";
 import type { FcpRequest, HostPort, HostPortEvents, ReceivedLs, RemotePort } from "./port.ts";
+import { rejectLs, rejection, rejectionFor } from "./rejection.ts";
 
 /** What a host is over FC. */
 export interface FcHostOptions {
@@ -211,33 +203,28 @@ export class FcHost implements HostPortEvents, AssociationOwner {
     let request: ReturnType<typeof decodeLsRequest>;
     try {
       request = decodeLsRequest(ls.request);
-    } catch {
-      this.#reject(ls, LsReason.LogicalError);
+    } catch (error) {
+      rejectLs(this.port, ls, rejectionFor(error));
       return;
     }
     if (request.command === LsCommand.DisconnectAssociation) {
       const found = this.#find(ls, request.associationId);
-      if (found === undefined) this.#reject(ls, LsReason.InvalidAssociation);
+      if (found === undefined) rejectLs(this.port, ls, rejection(LsReason.InvalidAssociation));
       else found.disconnectReceived(ls);
     } else if (request.command === LsCommand.DisconnectConnection) {
       const found = this.#find(ls, request.associationId);
       if (found?.connectionEnded(request.connectionId) === undefined) {
-        this.#reject(ls, LsReason.InvalidConnection);
+        rejectLs(this.port, ls, rejection(LsReason.InvalidConnection));
       } else {
         this.port.answerLs(ls, encodeLs(DisconnectAcc, { request: request.command }));
       }
     } else {
-      this.#reject(ls, LsReason.Unsupported);
+      rejectLs(this.port, ls, rejection(LsReason.Unsupported));
     }
   }
 
   #find(ls: ReceivedLs, id: bigint): HostAssociation | undefined {
     return [...this.#associations].find((each) => each.id === id && each.remote === ls.remote);
-  }
-
-  #reject(ls: ReceivedLs, reason: number): void {
-    const why = { reason, explanation: LsExplanation.None };
-    this.port.answerLs(ls, encodeLsReject(lsCommandOf(ls.request), why));
   }
 
   #logIn(destination: Destination): void {
