@@ -82,6 +82,26 @@ test.each([
     { opcode: NvmOpcode.ReservationRegister, nsid: 1, cdw10: 0x8000_000a },
   ],
   [
+    "register, with the key and persistence as they are",
+    reservationRegisterCommand(1, { action: 1 }),
+    { opcode: NvmOpcode.ReservationRegister, nsid: 1, cdw10: 1 },
+  ],
+  [
+    "format with what is the default in all but its format",
+    formatCommand(3, { formatIndex: 2 }),
+    { opcode: AdminOpcode.FormatNvm, nsid: 3, cdw10: 2 },
+  ],
+  [
+    "acquire without a look at the key",
+    reservationAcquireCommand(1, { action: 0, type: 1, currentKey: 1n, ignoreExistingKey: true }),
+    { opcode: NvmOpcode.ReservationAcquire, nsid: 1, cdw10: 0x108 },
+  ],
+  [
+    "release without a look at the key",
+    reservationReleaseCommand(1, { action: 0, type: 4, currentKey: 1n, ignoreExistingKey: true }),
+    { opcode: NvmOpcode.ReservationRelease, nsid: 1, cdw10: 0x408 },
+  ],
+  [
     "preempt",
     reservationAcquireCommand(1, { action: 1, type: 3, currentKey: 1n }),
     { opcode: NvmOpcode.ReservationAcquire, nsid: 1, cdw10: 0x301 },
@@ -95,6 +115,16 @@ test.each([
     "report, 0's based and extended",
     reservationReportCommand(1, new Uint8Array(64)),
     { opcode: NvmOpcode.ReservationReport, nsid: 1, cdw10: 15, cdw11: 1 },
+  ],
+  [
+    "report, not extended",
+    reservationReportCommand(1, new Uint8Array(24), false),
+    { opcode: NvmOpcode.ReservationReport, nsid: 1, cdw10: 5 },
+  ],
+  [
+    "copy of one range with limited retry",
+    copyCommand(1, 7, [{ slba: 8, blockCount: 4 }], { limitedRetry: true }),
+    { opcode: NvmOpcode.Copy, nsid: 1, cdw10: 7, cdw12: 0x8000_0000 },
   ],
   [
     "copy of two ranges, 0's based, with FUA",
