@@ -14,10 +14,8 @@ import {
   hostTransport,
 } from "@nvmeof/transport";
 import { Lane } from "./lane.ts";
-import type { Climate, ScenarioLink, ScenarioPort, Silence } from "./network.ts";
-
-/** What becomes of those who connect. */
-type Admission = "open" | "refused" | "unanswered";
+import type { Climate, ScenarioLink, ScenarioPort } from "./network.ts";
+import { OpenLinks } from "./open-links.ts";
 
 const nothing = (): void => {};
 
@@ -60,7 +58,7 @@ export class Link implements ScenarioLink {
 }
 
 /** A memory port with a network that fails on demand. */
-export class FaultyPort implements ScenarioPort, Connector, Listener {
+export class FaultyPort extends OpenLinks<Link> implements ScenarioPort, Connector, Listener {
   /** ICResp and CapsuleResp. */
   readonly connectAnswerBytes = 128 + 24;
   readonly local: string;
@@ -68,19 +66,13 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
   readonly #name: string;
   readonly #port: MemoryPort;
   readonly #clock: Clock;
-  readonly #links = new Set<Link>();
   /** The link that the controller is asked to accept next. */
   #accepting: Link | undefined;
-  #climate: Required<Climate> = { toController: "clear", toHost: "clear" };
-  #admission: Admission = "open";
   #window: "open" | "shut" = "open";
   #chunkBytes = Infinity;
-  #attempts = 0;
-  #onLink: ((link: ScenarioLink) => void) | undefined;
-  #answers = 0;
-  #onAnswer: { readonly number: number; readonly task: () => void } | undefined;
 
   constructor(name: string, clock: Clock) {
+    super();
     this.#name = name;
     this.#port = new MemoryPort(name, { clock, chunkBytes: () => this.#chunkBytes });
     this.#clock = clock;
@@ -97,72 +89,17 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
     return hostTransport({ address, connector: this, clock });
   }
 
-  /** Connections that hosts have open. */
-  get connections(): number {
-    return this.#links.size;
-  }
-
-  /** Connections that hosts have open, oldest first. */
-  get links(): readonly Link[] {
-    return [...this.#links];
-  }
-
-  /** Times that a host has tried to connect. */
-  get attempts(): number {
-    return this.#attempts;
-  }
-
-  /** Shows `task` every link that comes to be, before a byte has passed. */
-  onLink(task: ((link: ScenarioLink) => void) | undefined): void {
-    this.#onLink = task;
-  }
-
-  /** Pieces of bytes that controllers have sent so far. */
-  get answers(): number {
-    return this.#answers;
-  }
-
-  /** Runs `task` when so many more pieces have come from controllers, before the next one arrives. */
-  afterAnswers(count: number, task: () => void): void {
-    this.#onAnswer = { number: this.#answers + count, task };
-  }
-
-  /** For all links, those to come included. */
-  set climate(climate: Climate) {
-    this.#climate = { ...this.#climate, ...climate };
-    for (const link of this.#links) link.climate = climate;
-  }
-
-  /** No FIN, no RST, no bytes: in both directions, or in one. */
-  blackhole(silence: Silence = { toController: true, toHost: true }): void {
-    if (silence.toController) this.climate = { toController: "silent" };
-    if (silence.toHost) this.climate = { toHost: "silent" };
-    if (silence.toController && silence.toHost) this.#admission = "unanswered";
-  }
-
-  /** Connections are refused from now on; those that exist go on. */
-  refuse(): void {
-    this.#admission = "refused";
-  }
-
-  /** Connections are not answered from now on (SYN lost); those that exist go on. */
-  ignore(): void {
-    this.#admission = "unanswered";
-  }
-
   /** As it was: bytes that were lost stay lost, those that were held arrive. */
-  heal(): void {
-    this.climate = { toController: "clear", toHost: "clear" };
-    this.#admission = "open";
+  override heal(): void {
+    super.heal();
     this.#window = "open";
-    this.#onAnswer = undefined;
-    for (const link of this.#links) link.controller?.resume();
+    for (const link of this.opened) link.controller?.resume();
   }
 
   /** The controller stops reading: a window of zero. */
   stopReading(): void {
     this.#window = "shut";
-    for (const link of this.#links) link.controller?.pause();
+    for (const link of this.opened) link.controller?.pause();
   }
 
   /** From now on no more than so many bytes arrive together. */
@@ -173,11 +110,6 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
   /** All connections end with a reset, seen by both ends. */
   reset(): void {
     for (const link of this.links) link.reset();
-  }
-
-  /** The controller's end of all connections says that it sends no more. */
-  fin(): void {
-    for (const link of this.links) link.fin();
   }
 
   listen(accept: (stream: ByteStream) => ByteStreamHandler | undefined): void {
@@ -194,7 +126,7 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
       const handler = accept(guarded);
       if (handler === undefined) return undefined;
       link.controller = stream;
-      const { toController } = this.#climate;
+      const { toController } = this.weather;
       link.toController = new Lane(handler, this.#clock, toController, nothing, nothing);
       if (this.#window === "shut") stream.pause();
       return link.toController;
@@ -206,13 +138,11 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
   }
 
   connect(options: StreamOptions, handler: ByteStreamHandler): ByteStream {
-    const number = this.#attempts++;
-    if (this.#admission !== "open") return this.#turnedAway(options, handler);
+    const number = this.attempt();
+    if (this.admission !== "open") return this.#turnedAway(options, handler);
     const link = new Link(number);
-    const over = (): void => void this.#links.delete(link);
-    link.toHost = new Lane(handler, this.#clock, this.#climate.toHost, over, () =>
-      this.#answered(),
-    );
+    const over = (): void => void this.opened.delete(link);
+    link.toHost = new Lane(handler, this.#clock, this.weather.toHost, over, () => this.answered());
     // Runs right before the memory port asks to accept this very link.
     this.#clock.defer(() => (this.#accepting = link));
     const inner = this.#port.connect(options, link.toHost);
@@ -220,7 +150,7 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
     // peer has not read are lost then, as with a real reset.
     const end = (how: "close" | "reset") => (): void => {
       link.toHost.stop();
-      this.#links.delete(link);
+      this.opened.delete(link);
       if (how === "close") inner.close();
       else inner.reset();
     };
@@ -232,22 +162,13 @@ export class FaultyPort implements ScenarioPort, Connector, Listener {
       close: end("close"),
       reset: end("reset"),
     };
-    this.#links.add(link);
-    this.#onLink?.(link);
+    this.opened.add(link);
+    this.show(link);
     return link.host;
   }
 
-  #answered(): void {
-    const due = this.#onAnswer;
-    if (due !== undefined && this.#answers >= due.number) {
-      this.#onAnswer = undefined;
-      due.task();
-    }
-    this.#answers++;
-  }
-
   #turnedAway(options: StreamOptions, handler: ByteStreamHandler): ByteStream {
-    const refused = this.#admission === "refused";
+    const refused = this.admission === "refused";
     const error = refused
       ? new TransportError("unreachable", `cannot reach ${this.remote}: connection refused`)
       : new TransportError("connect-timeout", `no connection to ${this.remote}`);

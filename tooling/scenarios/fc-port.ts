@@ -36,7 +36,8 @@ import {
   SoftTargetPort,
 } from "@nvmeof/transport/fc";
 import { MessageLane } from "./message-lane.ts";
-import type { Climate, ScenarioLink, ScenarioPort, Silence } from "./network.ts";
+import type { Climate, ScenarioLink, ScenarioPort } from "./network.ts";
+import { OpenLinks } from "./open-links.ts";
 
 const hostNames: PortNames = { nodeName: 0x2000n, portName: 0x2100n };
 const targetNames: PortNames = { nodeName: 0x3000n, portName: 0x3100n };
@@ -83,10 +84,8 @@ class FcLink implements ScenarioLink {
   }
 }
 
-type Admission = "open" | "refused" | "unanswered";
-
 /** See {@link ScenarioPort}. A fabric of its own, with one host and one target. */
-export class FcFaultyPort implements ScenarioPort, LinkListener {
+export class FcFaultyPort extends OpenLinks<FcLink> implements ScenarioPort, LinkListener {
   readonly yields = "links";
   /** ACC of CREATE_CONNECTION; XFER_RDY and ERSP of Connect; each in a frame. */
   readonly connectAnswerBytes =
@@ -100,7 +99,6 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
   fateOf: (frame: FrameOnTheWay) => FrameFate = () => "pass";
   host: FcHost | undefined;
   readonly #clock: Clock;
-  readonly #links = new Set<FcLink>();
   /** Frames that are of no queue: logins, and what ends associations. */
   readonly #others: { readonly toHost: MessageLane; readonly toController: MessageLane };
   readonly #byConnection = new Map<number, FcLink>();
@@ -108,14 +106,9 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
   readonly #exchanges = new Map<number, FcLink>();
   /** Queues whose link service has reached the controller, which is about to accept them. */
   #creating: FcLink[] = [];
-  #climate: Required<Climate> = { toController: "clear", toHost: "clear" };
-  #admission: Admission = "open";
-  #attempts = 0;
-  #onLink: ((link: ScenarioLink) => void) | undefined;
-  #answers = 0;
-  #onAnswer: { readonly number: number; readonly task: () => void } | undefined;
 
   constructor(name: string, clock: Clock) {
+    super();
     this.#clock = clock;
     this.local = `fc:${name}`;
     this.remote = this.local;
@@ -151,58 +144,6 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     return { ...inner, openQueue: (options, events) => this.#open(inner, options, events) };
   }
 
-  get connections(): number {
-    return this.#links.size;
-  }
-
-  get links(): readonly FcLink[] {
-    return [...this.#links];
-  }
-
-  get attempts(): number {
-    return this.#attempts;
-  }
-
-  onLink(task: ((link: ScenarioLink) => void) | undefined): void {
-    this.#onLink = task;
-  }
-
-  get answers(): number {
-    return this.#answers;
-  }
-
-  afterAnswers(count: number, task: () => void): void {
-    this.#onAnswer = { number: this.#answers + count, task };
-  }
-
-  set climate(climate: Climate) {
-    this.#climate = { ...this.#climate, ...climate };
-    const { toHost, toController } = climate;
-    if (toHost !== undefined) this.#others.toHost.weather = toHost;
-    if (toController !== undefined) this.#others.toController.weather = toController;
-    for (const link of this.#links) link.climate = climate;
-  }
-
-  blackhole(silence: Silence = { toController: true, toHost: true }): void {
-    if (silence.toController) this.climate = { toController: "silent" };
-    if (silence.toHost) this.climate = { toHost: "silent" };
-    if (silence.toController && silence.toHost) this.#admission = "unanswered";
-  }
-
-  refuse(): void {
-    this.#admission = "refused";
-  }
-
-  ignore(): void {
-    this.#admission = "unanswered";
-  }
-
-  heal(): void {
-    this.climate = { toController: "clear", toHost: "clear" };
-    this.#admission = "open";
-    this.#onAnswer = undefined;
-  }
-
   stopReading(): void {
     this.climate = { toController: "held" };
   }
@@ -219,10 +160,6 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     this.fabric.unplug(hostNames.portName);
   }
 
-  fin(): void {
-    for (const link of this.links) link.fin();
-  }
-
   listen(accept: (link: ControllerLink) => ControllerEvents | undefined): void {
     this.controllers.listen((controller) => {
       const { qid } = controller as FcControllerLink;
@@ -237,15 +174,20 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     this.controllers.close();
   }
 
+  protected override weatherChanged({ toHost, toController }: Climate): void {
+    if (toHost !== undefined) this.#others.toHost.weather = toHost;
+    if (toController !== undefined) this.#others.toController.weather = toController;
+  }
+
   #open(inner: Transport, options: QueueOptions, events: QueueEvents): QueueLink {
-    const number = this.#attempts++;
-    if (this.#admission !== "open") return this.#turnedAway(options, events);
+    const number = this.attempt();
+    if (this.admission !== "open") return this.#turnedAway(options, events);
     const lanes = {
-      toHost: new MessageLane(this.#clock, this.#climate.toHost),
-      toController: new MessageLane(this.#clock, this.#climate.toController),
+      toHost: new MessageLane(this.#clock, this.weather.toHost),
+      toController: new MessageLane(this.#clock, this.weather.toController),
     };
     const end = (): void => {
-      this.#links.delete(link);
+      this.opened.delete(link);
       this.#creating = this.#creating.filter((each) => each !== link);
     };
     const link = new FcLink(number, options.qid, lanes, (error) => {
@@ -253,7 +195,7 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
       queue.close("reset");
       events.lost(error);
     });
-    this.#links.add(link);
+    this.opened.add(link);
     const queue = inner.openQueue(options, {
       opened: () => events.opened(),
       completed: (cid, view, base) => events.completed(cid, view, base),
@@ -262,7 +204,7 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
         events.lost(error);
       },
     });
-    this.#onLink?.(link);
+    this.show(link);
     return {
       submit: (cid, sqe, direction, data) => queue.submit(cid, sqe, direction, data),
       detach: (cid) => queue.detach(cid),
@@ -274,7 +216,7 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
   }
 
   #turnedAway(options: QueueOptions, events: QueueEvents): QueueLink {
-    const refused = this.#admission === "refused";
+    const refused = this.admission === "refused";
     const error = refused
       ? new TransportError("unreachable", `${this.remote} refused the login`)
       : new TransportError("connect-timeout", `no connection to ${this.remote}`);
@@ -291,9 +233,9 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     const isToHost = to.portName === hostNames.portName;
     const direction = isToHost ? "toHost" : "toController";
     // Data belongs to the answer behind it.
-    if (isToHost && FcHeader.rCtl.get(view) !== FcRctl.Data) this.#answered();
+    if (isToHost && FcHeader.rCtl.get(view) !== FcRctl.Data) this.answered();
     const link = this.#linkOf(view, isToHost);
-    const lane = link === undefined || !this.#links.has(link) ? this.#others : link;
+    const lane = link === undefined || !this.opened.has(link) ? this.#others : link;
     lane[direction].pass(frame.frame.length, deliver);
     return "kept";
   }
@@ -333,15 +275,6 @@ export class FcFaultyPort implements ScenarioPort, LinkListener {
     }
     if (link !== undefined) this.#creating.push(link);
     return link;
-  }
-
-  #answered(): void {
-    const due = this.#onAnswer;
-    if (due !== undefined && this.#answers >= due.number) {
-      this.#onAnswer = undefined;
-      due.task();
-    }
-    this.#answers++;
   }
 
   #noteConnection(link: FcLink, view: DataView): void {

@@ -10,29 +10,9 @@ import {
   decodeDwords,
   encodeDword,
 } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-/** Connects to a peer that will not have it, and gives what is said of it. */
-function failed(host: TestHost) {
-  const started = host.start();
-  host.clock.runUntil(() => started.count > 0);
-  host.clock.settle();
-  expect(started.count).toBe(1);
-  expect(started.error).toBeDefined();
-  return { error: started.error, atMs: started.atMs };
-}
-
-/** Nothing is left of a controller that could not connect. */
-function expectNothingLeft(host: TestHost): void {
-  expect(host.controller.state).toBe("closed");
-  expect(host.peer.queueCount).toBe(0);
-  expect(host.clock.armed).toBe(0);
-}
+import { expectNothingLeft, failed, setup } from "./testing/hosts.ts";
+import type { TestHost } from "./testing/test-host.ts";
 
 describe("enabling", () => {
   const ccWrites = (host: TestHost) =>

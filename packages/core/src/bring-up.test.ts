@@ -1,30 +1,9 @@
 // The bring-up, step by step: each step may fail, refuse, hang or lose its queue.
 
 import { ConnectCommand, Property, Status, statusOf } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { type ScriptedStep, bringUpSteps } from "./testing/index.ts";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-/** Connects to a peer that will not have it, and gives what is said of it. */
-function failed(host: TestHost) {
-  const started = host.start();
-  host.clock.runUntil(() => started.count > 0);
-  host.clock.settle();
-  expect(started.count).toBe(1);
-  expect(started.error).toBeDefined();
-  return { error: started.error, atMs: started.atMs };
-}
-
-/** Nothing is left of a controller that could not connect. */
-function expectNothingLeft(host: TestHost): void {
-  expect(host.controller.state).toBe("closed");
-  expect(host.peer.queueCount).toBe(0);
-  expect(host.clock.armed).toBe(0);
-}
+import { expectNothingLeft, failed, setup } from "./testing/hosts.ts";
 
 const optional: readonly ScriptedStep[] = ["set-async-events", "set-host-behavior"];
 

@@ -1,45 +1,27 @@
 // A close may be asked for in any state, from anywhere, by anybody, and all are told. Fault matrix §3.1.
 
 import { Cns } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { identifyBuffer, identifyCommand } from "./admin.ts";
 import type { CloseReport } from "./close.ts";
 import { bringUpSteps } from "./testing/index.ts";
-import { type Ended, TestHost, type TestHostOptions } from "./testing/test-host.ts";
+import { expectNothingLeft, live, setup } from "./testing/hosts.ts";
+import type { Ended } from "./testing/test-host.ts";
 
 /** T_des: a close without options is over by then. */
 const BOUND_MS = 2_000;
 
 const identify = () => identifyCommand(Cns.ActiveNamespaces, identifyBuffer());
 
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = new TestHost({ clock: new VirtualClock(), ...options });
-  host.connect();
-  return host;
-}
-
-/** Nothing is left: no queue, no timer, and nothing that could happen later. */
-function expectNothingLeft(host: TestHost): void {
-  expect(host.controller.state).toBe("closed");
-  expect(host.controller.ioQueues).toEqual([]);
-  const connections = host.peer.connectionCount;
-  const events = host.events.length;
-  expect(host.clock.armed).toBe(0);
-  host.clock.advance(600_000);
-  expect(host.peer.connectionCount).toBe(connections);
-  expect(host.events).toHaveLength(events);
-}
-
 describe("in every other state", () => {
   test("a controller that was never started closes", () => {
-    const host = new TestHost({ clock: new VirtualClock() });
+    const host = setup();
     expect(host.close()).toMatchObject({ totalMs: 0, shutdown: "not-told" });
     expectNothingLeft(host);
   });
 
   test("F10: a close in the same turn as the start leaves no connection", () => {
-    const host = new TestHost({ clock: new VirtualClock() });
+    const host = setup();
     const started = host.start();
     host.close();
     expect(started).toMatchObject({ count: 1, error: { code: "NVME_ERR_CONTROLLER_CLOSED" } });
@@ -162,7 +144,7 @@ describe("whoever asks", () => {
   test.each(["live", "recovering", "waiting", "closing"] as const)(
     "F12: from inside an observer that is told of %s",
     (state) => {
-      const host = new TestHost({ clock: new VirtualClock() });
+      const host = setup();
       host.controller.observe((event) => {
         if (event.type === "state" && event.to === state) host.controller.close({}, () => {});
       });

@@ -12,11 +12,11 @@ import {
   statusOf,
   Status,
 } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { asyncEventCommand, identifyBuffer, identifyCommand } from "./admin.ts";
 import type { CloseReport } from "./close.ts";
-import { type Ended, TestHost, type TestHostOptions } from "./testing/test-host.ts";
+import { expectNothingLeft, live } from "./testing/hosts.ts";
+import type { Ended, TestHost } from "./testing/test-host.ts";
 
 /** T_des: a close without options is over by then. */
 const BOUND_MS = 2_000;
@@ -25,24 +25,6 @@ const DRAIN_MS = 500;
 const SHUTDOWN_MS = 1_000;
 
 const identify = () => identifyCommand(Cns.ActiveNamespaces, identifyBuffer());
-
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = new TestHost({ clock: new VirtualClock(), ...options });
-  host.connect();
-  return host;
-}
-
-/** Nothing is left: no queue, no timer, and nothing that could happen later. */
-function expectNothingLeft(host: TestHost): void {
-  expect(host.controller.state).toBe("closed");
-  expect(host.controller.ioQueues).toEqual([]);
-  const connections = host.peer.connectionCount;
-  const events = host.events.length;
-  expect(host.clock.armed).toBe(0);
-  host.clock.advance(600_000);
-  expect(host.peer.connectionCount).toBe(connections);
-  expect(host.events).toHaveLength(events);
-}
 
 const closed = {
   code: "NVME_ERR_CONTROLLER_CLOSED",

@@ -10,22 +10,8 @@ import {
   statusOf,
   viewOf,
 } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-/** Connects to a peer that will not have it, and gives what is said of it. */
-function failed(host: TestHost) {
-  const started = host.start();
-  host.clock.runUntil(() => started.count > 0);
-  host.clock.settle();
-  expect(host.controller.state).toBe("closed");
-  expect([host.peer.queueCount, host.clock.armed]).toEqual([0, 0]);
-  return { error: started.error, atMs: started.atMs };
-}
+import { failed, setup } from "./testing/hosts.ts";
 
 test("Connect says who asks for what: names, ID, queue sizes and keep-alive", () => {
   const host = setup({ host: { ioQueues: 2, queueEntries: 64, keepAliveTimeoutMs: 7_000 } });

@@ -5,25 +5,8 @@ import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { Controller } from "./controller.ts";
 import { ScriptedController } from "./testing/index.ts";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
-
-const noJitter = { jitter: 0 };
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = setup({ ...options, host: { reconnect: noJitter, ...options.host } });
-  host.connect();
-  return host;
-}
-
-/** Lets the peer be gone: nobody listens, and what was connected is dropped. */
-function lose(host: TestHost): void {
-  host.peer.refuseConnections();
-  host.peer.kill();
-  host.clock.settle();
-}
+import { live, lose, setup } from "./testing/hosts.ts";
+import { TestHost } from "./testing/test-host.ts";
 
 describe("connecting", () => {
   test("a controller is live when its bring-up has succeeded, and says so once", () => {

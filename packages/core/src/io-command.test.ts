@@ -1,10 +1,10 @@
 // Single commands on an I/O queue: each is sent once, waits for room, and settles once.
 
 import { NvmOpcode, type NvmeofError, RwCommand, Status } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { type IoCommand, sendIo } from "./io-command.ts";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
+import { live, setup } from "./testing/hosts.ts";
+import type { TestHost } from "./testing/test-host.ts";
 
 const read = (lba: number, more: Partial<IoCommand> = {}): IoCommand => ({
   opcode: NvmOpcode.Read,
@@ -29,12 +29,6 @@ function send(host: TestHost, command: IoCommand, then?: () => void): Settled {
     then?.();
   });
   return settled;
-}
-
-function live(options: Partial<TestHostOptions> = {}): TestHost {
-  const host = new TestHost({ clock: new VirtualClock(), ...options });
-  host.connect();
-  return host;
 }
 
 test("a command goes out as it was filled, and its answer settles it once", () => {
@@ -81,7 +75,7 @@ describe("nothing is sent", () => {
   });
 
   test("before the controller is live, and after its end", () => {
-    const early = new TestHost({ clock: new VirtualClock() });
+    const early = setup();
     const before = send(early, read(0));
     early.clock.settle();
     expect(before).toMatchObject({ count: 1, error: { outcome: "not-sent" } });

@@ -1,17 +1,11 @@
 // Keep-alive and event requests of a live controller: one of each at a time, and none afterwards.
 
 import { AsyncEventType, Status, statusOf } from "@nvmeof/codec";
-import { VirtualClock } from "@nvmeof/transport/testing";
 import { expect, test } from "vitest";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
+import { live, setup } from "./testing/hosts.ts";
+import type { TestHost } from "./testing/test-host.ts";
 
 const KATO = 10_000;
-
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = new TestHost({ clock: new VirtualClock(), ...options });
-  host.connect();
-  return host;
-}
 
 const probesAt = (host: TestHost): number[] =>
   host.peer.seenOf("keep-alive").map(({ atMs }) => atMs);
@@ -31,7 +25,7 @@ test("a keep-alive that is answered late is not joined by another one", () => {
 });
 
 test("I18: the controller counts from Connect: after a long bring-up the first one is sent at once", () => {
-  const host = new TestHost({ clock: new VirtualClock() });
+  const host = setup();
   host.peer.delay("identify-controller", 4_000, 1);
   host.peer.delay("set-number-of-queues", 4_000, 1);
   host.controller.start(() => {});
@@ -94,7 +88,7 @@ test.each([
   ["has no room for event requests", Status.AerLimitExceeded],
   ["does not know them", Status.InvalidOpcode | statusOf(0, 0, true)],
 ])("a controller that %s is not asked again", (_name, status) => {
-  const host = new TestHost({ clock: new VirtualClock() });
+  const host = setup();
   host.peer.refuse("async-event", status);
   host.connect();
   host.clock.advance(60_000);

@@ -6,28 +6,11 @@ import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { identifyBuffer, identifyCommand } from "./admin.ts";
 import { KeepAliveError, NvmeStatusError, UnsupportedError } from "./errors.ts";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
+import { live, lose } from "./testing/hosts.ts";
+import { TestHost } from "./testing/test-host.ts";
 
 const KATO = 10_000;
-const noJitter = { jitter: 0 };
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = setup({ ...options, host: { reconnect: noJitter, ...options.host } });
-  host.connect();
-  return host;
-}
-
 const identify = () => identifyCommand(Cns.ActiveNamespaces, identifyBuffer());
-
-/** Lets the peer be gone: nobody listens, and what was connected is dropped. */
-function lose(host: TestHost): void {
-  host.peer.refuseConnections();
-  host.peer.kill();
-  host.clock.settle();
-}
 
 describe("a loss", () => {
   test("F30: a reset connection settles what was in flight, and we connect again at once", () => {

@@ -4,18 +4,8 @@ import { VirtualClock } from "@nvmeof/transport/testing";
 import { describe, expect, test } from "vitest";
 import { Controller } from "./controller.ts";
 import { ScriptedController } from "./testing/index.ts";
-import { TestHost, type TestHostOptions } from "./testing/test-host.ts";
-
-const noJitter = { jitter: 0 };
-
-const setup = (options: Omit<TestHostOptions, "clock"> = {}): TestHost =>
-  new TestHost({ clock: new VirtualClock(), ...options });
-
-function live(options: Omit<TestHostOptions, "clock"> = {}): TestHost {
-  const host = setup({ ...options, host: { reconnect: noJitter, ...options.host } });
-  host.connect();
-  return host;
-}
+import { live, lose, noJitter } from "./testing/hosts.ts";
+import { TestHost } from "./testing/test-host.ts";
 
 /** Attempts to connect, by when their Connect arrived. */
 const attemptsAt = (host: TestHost): number[] =>
@@ -24,13 +14,6 @@ const attemptsAt = (host: TestHost): number[] =>
 /** What is told of the waits between attempts. */
 const waits = (host: TestHost): number[] =>
   host.events.flatMap((event) => (event.type === "retry" ? [event.delayMs] : []));
-
-/** Lets the peer be gone: nobody listens, and what was connected is dropped. */
-function lose(host: TestHost): void {
-  host.peer.refuseConnections();
-  host.peer.kill();
-  host.clock.settle();
-}
 
 describe("coming back", () => {
   test("F49: a target that restarts is found again within the delay", () => {

@@ -18,7 +18,8 @@ import type {
   QueueLink,
   Transport,
 } from "../queue-link.ts";
-import { ConformanceError, type Pace, mustEqual } from "./case.ts";
+import { Bench } from "./bench.ts";
+import { type Pace, mustEqual } from "./case.ts";
 
 /** What the suite asks of an implementation, anew for each case. */
 export interface TransportWorld extends Pace {
@@ -219,42 +220,11 @@ export class Controller extends Side implements ControllerEvents {
 }
 
 /** One case's world, and what went wrong inside events. */
-export class QueueBench implements Pace {
-  readonly world: TransportWorld;
-  readonly faults: string[] = [];
+export class QueueBench extends Bench<TransportWorld> {
   readonly slots = 16;
   readonly inCapsuleBytes = 8192;
   readonly controllers: Controller[] = [];
   readonly #hosts: Host[] = [];
-
-  constructor(world: TransportWorld) {
-    this.world = world;
-  }
-
-  /** Leaves nothing open. */
-  async run(body: (bench: QueueBench) => Promise<void>): Promise<void> {
-    try {
-      await body(this);
-    } finally {
-      for (const end of [...this.#hosts, ...this.controllers]) end.close("reset");
-    }
-    await this.quiet();
-  }
-
-  /** @throws ConformanceError for what went wrong inside events. */
-  check(): void {
-    if (this.faults.length > 0) throw new ConformanceError(this.faults.join("; "));
-  }
-
-  async until(done: () => boolean): Promise<void> {
-    await this.world.until(() => done() || this.faults.length > 0);
-    this.check();
-  }
-
-  async quiet(): Promise<void> {
-    await this.world.quiet();
-    this.check();
-  }
 
   serve(): void {
     this.world.serve((link) => {
@@ -285,5 +255,9 @@ export class QueueBench implements Pace {
     await this.until(() => host.inFlight === 0 || host.isLost);
     mustEqual(host.error?.code, undefined, "the queue was lost");
     mustEqual(host.completions.length, completions, "completions");
+  }
+
+  protected leave(): void {
+    for (const end of [...this.#hosts, ...this.controllers]) end.close("reset");
   }
 }

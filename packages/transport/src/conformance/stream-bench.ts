@@ -4,7 +4,8 @@
 import type { NvmeofError } from "@nvmeof/codec";
 import type { ByteStream, ByteStreamHandler, Connector, Listener } from "../byte-stream.ts";
 import type { Region } from "../copy.ts";
-import { ConformanceError, type Pace } from "./case.ts";
+import { Bench } from "./bench.ts";
+import type { Pace } from "./case.ts";
 
 /** What the suite asks of an implementation, anew for each case. */
 export interface ByteStreamWorld extends Pace {
@@ -19,40 +20,8 @@ export interface ByteStreamWorld extends Pace {
 }
 
 /** One case's world, and what went wrong inside events. */
-export class StreamBench implements Pace {
-  readonly world: ByteStreamWorld;
-  readonly faults: string[] = [];
+export class StreamBench extends Bench<ByteStreamWorld> {
   readonly #ends: End[] = [];
-
-  constructor(world: ByteStreamWorld) {
-    this.world = world;
-  }
-
-  /** Leaves nothing open. */
-  async run(body: (bench: StreamBench) => Promise<void>): Promise<void> {
-    try {
-      await body(this);
-    } finally {
-      this.world.listener.close();
-      for (const end of this.#ends) end.reset();
-    }
-    await this.quiet();
-  }
-
-  /** @throws ConformanceError for what went wrong inside events. */
-  check(): void {
-    if (this.faults.length > 0) throw new ConformanceError(this.faults.join("; "));
-  }
-
-  async until(done: () => boolean): Promise<void> {
-    await this.world.until(() => done() || this.faults.length > 0);
-    this.check();
-  }
-
-  async quiet(): Promise<void> {
-    await this.world.quiet();
-    this.check();
-  }
 
   connect(connector: Connector = this.world.connector): End {
     const end = new End(this);
@@ -81,6 +50,11 @@ export class StreamBench implements Pace {
     const host = this.connect();
     await this.until(() => host.isOpen && ends[0]?.isOpen === true);
     return [host, ends[0]!];
+  }
+
+  protected leave(): void {
+    this.world.listener.close();
+    for (const end of this.#ends) end.reset();
   }
 }
 
@@ -184,7 +158,6 @@ export class End implements ByteStreamHandler {
     this.#bench.world.happened?.();
   }
 
-  /** Not thrown: it would be thrown at the implementation. */
   #expect(condition: boolean, what: string): void {
     if (!condition) this.#bench.faults.push(what);
   }
