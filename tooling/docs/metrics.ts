@@ -16,7 +16,7 @@ Printed from the tables by \`tooling/docs/metrics.ts\`: do not edit. \`npm run d
 test fails while it is stale.
 
 All of it is [\`@nvmeof/telemetry\`](../packages/telemetry/README.md), and \`--metrics :9100\` of \`nvmeof serve\`,
-\`nvmeof connect --hold\` and \`nvmeof export-nbd\`. Names of channels, metrics, labels and attributes are API:
+\`connect --hold\`, \`connect-all --hold\`, \`export-nbd\` and \`perf run\`. Names of channels, metrics, labels and attributes are API:
 within a major version there will be more of them, and none will be renamed.
 
 ## Diagnostics channels

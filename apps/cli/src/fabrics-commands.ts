@@ -123,6 +123,7 @@ Like connect it leaves nothing behind; with --hold it stays, and prints what hap
     ...targetOptions(),
     ...connectionOptions(),
     ...fabricsOptions(),
+    ...metricsOptions(),
   ],
   formats: ["normal", "json"],
   compat: true,

@@ -1,4 +1,4 @@
-// `connect --hold`: stays connected by one path or many, and prints what happens until somebody says
+// `--hold` of `connect` and `connect-all`: stays connected by one path or many, and prints what happens until somebody says
 // that it is enough. Read first: paths.ts; @nvmeof/core observers.ts for what is told.
 
 import type { ControllerPath, NvmeGroup } from "@nvmeof/bdev/nvme";
@@ -7,14 +7,14 @@ import type { CloseReport } from "@nvmeof/core";
 import type { Context } from "./context.ts";
 import { noteCircumstances } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
-import type { Control } from "./control.ts";
-import type { MetricsEndpoint } from "./metrics.ts";
-import { type MetricsOptions, openMetrics } from "./metrics-options.ts";
+import type { Onlookers } from "./onlookers.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { PathEvents, type PathName } from "./path-events.ts";
 import { type TriedPath, withPaths } from "./paths.ts";
 import type { Endpoint } from "./target-options.ts";
 import { formatMs } from "./units.ts";
+
+const SCHEMA = "connect";
 
 function tellConnected(
   stream: EventStream,
@@ -76,41 +76,25 @@ function tellClosed(stream: EventStream, closes: readonly CloseReport[]): void {
   stream.tell("closed", { totalMs, shutdowns }, text);
 }
 
-/** Who is told of the group. */
-interface Watchers {
-  readonly metrics: MetricsEndpoint | undefined;
-  readonly control: Control;
+/** Where the metrics are, where somebody asked for them. */
+export async function tellMetrics(context: Context, { metricsUrl: url }: Onlookers): Promise<void> {
+  if (url === undefined) return;
+  const stream = new EventStream(context, SCHEMA);
+  stream.tell("metrics", { url }, `metrics at ${url}`);
+  await stream.ended();
 }
 
+/** Stays connected to one subsystem. */
 export async function hold(
   context: Context,
   endpoints: readonly Endpoint[],
-  options: ConnectionOptions & MetricsOptions,
-  control: Control,
-): Promise<undefined> {
-  const metrics = await openMetrics(context, options);
-  try {
-    await holdPaths(context, endpoints, options, { metrics, control });
-  } finally {
-    metrics?.close();
-  }
-  return undefined;
-}
-
-async function holdPaths(
-  context: Context,
-  endpoints: readonly Endpoint[],
   options: ConnectionOptions,
-  { metrics, control }: Watchers,
+  onlookers: Onlookers,
 ): Promise<void> {
-  const stream = new EventStream(context, "connect");
+  const stream = new EventStream(context, SCHEMA);
   const events = new PathEvents(stream.tell);
-  if (metrics !== undefined) {
-    stream.tell("metrics", { url: metrics.url }, `metrics at ${metrics.url}`);
-  }
   const { closes } = await withPaths(context, endpoints, options, async ({ group, tried }) => {
-    metrics?.watchHost(group);
-    control.add(group);
+    onlookers.showHost(group);
     const paths = allOf(tried);
     for (const [i, path] of paths.entries()) {
       const name = events.name(path, i);

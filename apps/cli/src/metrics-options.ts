@@ -60,3 +60,13 @@ export async function openMetrics(
   const { openEndpoint } = await import("./metrics.ts");
   return openEndpoint(metrics, { nqnLabels: metricsNqns === true });
 }
+
+/**
+ * For a verb that does not stay.
+ *
+ * @throws CliError NVME_ERR_USAGE where somebody asks for metrics.
+ */
+export function refuseMetrics({ metrics }: MetricsOptions): void {
+  if (metrics === undefined) return;
+  throw usage("there is nothing to measure", "Metrics are of a host that stays: add --hold.");
+}

@@ -137,3 +137,28 @@ test("export-nbd shows its host and its server", async () => {
   expect(text).toContain(`nvmeof_host_requests_waiting{group="nvme0",nsid="1"} 0\n`);
   await ends(verb);
 });
+
+test("connect-all shows each of its hosts, and says where once", async () => {
+  target = await testTarget();
+  const verb = start(["connect-all", target.discovery, "--hold", "--metrics", ":0"]);
+  const url = await urlOf(verb);
+  await verb.stdout.contains("live, controller");
+  expect(await samples(url)).toContain(`nvmeof_host_requests_waiting{group="nvme0",nsid="1"} 0\n`);
+  await ends(verb);
+  expect(verb.stdout.text.match(/metrics at/g)).toHaveLength(1);
+  const looking = await nvmeof(["connect-all", target.discovery, "--metrics", ":0"]);
+  expect([looking.exitCode, looking.stderr]).toEqual([2, expect.stringContaining("add --hold")]);
+});
+
+test("perf run shows its host while it measures; workers have connections of their own", async () => {
+  target = await testTarget();
+  const measuring = ["perf", "run", target.namespace(1), "--time", "60", "--metrics", ":0"];
+  const verb = start(measuring);
+  await verb.stderr.contains("/metrics");
+  const url = /http:\/\/\S+\/metrics/.exec(verb.stderr.text)![0];
+  expect(await samples(url)).toMatch(/nvmeof_controller_state\{.*state="live"\} 1\n/);
+  await ends(verb, 130);
+  await expect(fetch(url)).rejects.toThrow();
+  const apart = await nvmeof([...measuring, "--workers", "2"]);
+  expect([apart.exitCode, apart.stderr]).toEqual([2, expect.stringContaining("--workers")]);
+});

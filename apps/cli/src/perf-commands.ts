@@ -5,6 +5,7 @@ import type { PerfKind } from "@nvmeof/tools";
 import { Option } from "commander";
 import type { CommandSpec } from "./command.ts";
 import { controlOption } from "./control-options.ts";
+import { metricsOptions } from "./metrics-options.ts";
 import {
   commonOptions,
   connectionOptions,
@@ -102,6 +103,7 @@ overwrites the namespace; --yes says that you want that.`,
     ...targetOptions(),
     ...namespaceOption(),
     ...connectionOptionsHere(),
+    ...metricsOptions(),
   ],
   formats: ["normal", "json"],
   timeoutMs: undefined,

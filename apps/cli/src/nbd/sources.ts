@@ -10,8 +10,7 @@ import type { Context } from "../context.ts";
 import { usage } from "../errors.ts";
 import { allOf } from "../hold.ts";
 import type { ExportNbdOptions } from "../nbd-commands.ts";
-import type { Control } from "../control.ts";
-import type { MetricsEndpoint } from "../metrics.ts";
+import type { Onlookers } from "../onlookers.ts";
 import type { PathEvents } from "../path-events.ts";
 import { withPaths } from "../paths.ts";
 import { type Endpoint, subsystemEndpoints } from "../target-options.ts";
@@ -32,8 +31,7 @@ export interface Source {
 /** Who is told of hosts and their paths. */
 export interface Watchers {
   readonly paths: PathEvents;
-  readonly metrics: MetricsEndpoint | undefined;
-  readonly control: Control;
+  readonly onlookers: Onlookers;
 }
 
 /** Opens everything, lets `use` work with it, and closes it. */
@@ -86,10 +84,9 @@ async function withNamespaces<T>(
 function watch(
   group: NvmeGroup,
   paths: readonly ControllerPath[],
-  { paths: events, metrics, control }: Watchers,
+  { paths: events, onlookers }: Watchers,
 ): void {
-  metrics?.watchHost(group);
-  control.add(group);
+  onlookers.showHost(group);
   for (const [i, path] of paths.entries()) {
     const name = events.name(path, i);
     path.controller.observe((event) => {

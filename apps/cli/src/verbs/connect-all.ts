@@ -3,12 +3,13 @@
 
 import { readConfig, ownConfig } from "../config.ts";
 import type { Context, Verb } from "../context.ts";
-import { openControl } from "../control.ts";
 import type { ControlOptions } from "../control-options.ts";
 import { discoverWithReferrals, subsystemsIn } from "../discovering.ts";
 import { usage } from "../errors.ts";
 import { noteKernelOptions } from "../fabrics-notes.ts";
-import { hold } from "../hold.ts";
+import { hold, tellMetrics } from "../hold.ts";
+import { type MetricsOptions, refuseMetrics } from "../metrics-options.ts";
+import { openOnlookers } from "../onlookers.ts";
 import type { ConnectionOptions, ManyTargetOptions, TargetOptions } from "../options.ts";
 import { uriOf } from "../records.ts";
 import { type Endpoint, subsystemEndpoint } from "../target-options.ts";
@@ -16,7 +17,7 @@ import { bySubsystem, topology } from "../topology.ts";
 import { discoveryEndpoints } from "./discover.ts";
 import { listText } from "./list-subsys.ts";
 
-interface Options extends TargetOptions, ControlOptions {
+interface Options extends TargetOptions, ControlOptions, MetricsOptions {
   readonly hold?: boolean;
   readonly config?: string;
 }
@@ -69,6 +70,7 @@ async function endpoints(
 
 export const run: Verb<Options> = async (context, options, uri?: string) => {
   noteKernelOptions(context, options);
+  if (options.hold !== true) refuseMetrics(options);
   const all = await endpoints(context, options, uri);
   if (all.length === 0) throw usage("there is no subsystem to connect to", "Look with discover.");
   const rest = connectionPart(options) as ManyTargetOptions;
@@ -77,11 +79,12 @@ export const run: Verb<Options> = async (context, options, uri?: string) => {
       listText(hosts, (options.verbose ?? 0) > 0, style),
     );
   }
-  const control = await openControl(context, options, "connect-all --hold");
+  const onlookers = await openOnlookers(context, options, "connect-all --hold");
+  await tellMetrics(context, onlookers);
   // One that is lost does not end the others; the command ends as the first of them did.
-  const held = bySubsystem(all).map(([, its]) => hold(context, its, rest, control));
+  const held = bySubsystem(all).map(([, its]) => hold(context, its, rest, onlookers));
   const ends = await Promise.allSettled(held);
-  await control.close();
+  await onlookers.close();
   for (const how of ends) {
     if (how.status === "rejected") throw how.reason;
   }

@@ -7,10 +7,10 @@ import type { Context, Report, Verb } from "../context.ts";
 import { authFacts, authText } from "../authentication.ts";
 import { usage } from "../errors.ts";
 import { noteKernelOptions } from "../fabrics-notes.ts";
-import { openControl } from "../control.ts";
 import type { ControlOptions } from "../control-options.ts";
-import { hold } from "../hold.ts";
-import type { MetricsOptions } from "../metrics-options.ts";
+import { hold, tellMetrics } from "../hold.ts";
+import { type MetricsOptions, refuseMetrics } from "../metrics-options.ts";
+import { openOnlookers } from "../onlookers.ts";
 import type { ManyTargetOptions } from "../options.ts";
 import { withController } from "../session.ts";
 import { facts } from "../table.ts";
@@ -45,9 +45,7 @@ export const run: Verb<Options> = async (context, options, ...uris) => {
   const endpoints = subsystemEndpoints(uris, options);
   const [endpoint] = endpoints;
   if (options.hold === true) return stay(context, endpoints, options);
-  if (options.metrics !== undefined) {
-    throw usage("there is nothing to measure", "Metrics are of a host that stays: add --hold.");
-  }
+  refuseMetrics(options);
   if (endpoints.length > 1) {
     throw usage("several addresses are paths to hold", "Add --hold, or look with list-subsys.");
   }
@@ -59,12 +57,14 @@ async function stay(
   endpoints: readonly Endpoint[],
   options: Options,
 ): Promise<undefined> {
-  const control = await openControl(context, options, "connect --hold");
+  const onlookers = await openOnlookers(context, options, "connect --hold");
   try {
-    return await hold(context, endpoints, options, control);
+    await tellMetrics(context, onlookers);
+    await hold(context, endpoints, options, onlookers);
   } finally {
-    await control.close();
+    await onlookers.close();
   }
+  return undefined;
 }
 
 async function look(context: Context, endpoint: Endpoint, options: Options): Promise<Report> {

@@ -17,13 +17,12 @@ import { type NbdListener, nbdListen } from "@nvmeof/tools/node";
 import { systemClock } from "@nvmeof/transport/node";
 import { isLoopback } from "../address.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import { openControl } from "../control.ts";
 import { CliError, cannotListen, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { type GivenLimit, checkedLimits, parseLimitOf } from "../limit-options.ts";
 import type { ExportNbdOptions } from "../nbd-commands.ts";
 import { certificatesOf, tlsModeOf } from "../nbd/certificates.ts";
-import { openMetrics } from "../metrics-options.ts";
+import { openOnlookers } from "../onlookers.ts";
 import { NbdEvents } from "../nbd/events.ts";
 import { type Source, type Watchers, withSources } from "../nbd/sources.ts";
 import { PathEvents } from "../path-events.ts";
@@ -192,12 +191,11 @@ async function serve(
   plan: Plan,
   events: NbdEvents,
   sources: readonly Source[],
-  { metrics, control }: Watchers,
+  { onlookers }: Watchers,
 ): Promise<void> {
   const { limits, tls } = plan;
   const server = new NbdServer({ clock: systemClock, limits, tls });
-  metrics?.watchNbd(server);
-  control.add(server);
+  onlookers.showNbd(server);
   let command: RunningCommand | undefined;
   try {
     const exports = addExports(server, sources, options);
@@ -206,7 +204,7 @@ async function serve(
     const lost = untilLost(server);
     server.listen(listener);
     const address = addressOf(listener);
-    const report = readyReport(address, exports, sources, tls, metrics?.url);
+    const report = readyReport(address, exports, sources, tls, onlookers.metricsUrl);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);
     }
@@ -232,7 +230,7 @@ async function serve(
 
 export const run: Verb<ExportNbdOptions> = async (context, options, ...uris) => {
   const plan = planOf(context, options);
-  const metrics = await openMetrics(context, options);
+  const onlookers = await openOnlookers(context, options, "export-nbd");
   const events = new NbdEvents(context);
   const paths = new PathEvents(events.path);
   // While it connects an end is an end; later, clients are served to their end before the paths go.
@@ -241,16 +239,14 @@ export const run: Verb<ExportNbdOptions> = async (context, options, ...uris) => 
   if (context.signal.aborted) abort();
   context.signal.addEventListener("abort", abort, { once: true });
   const inner: Context = { ...context, signal: connecting.signal };
-  const control = await openControl(context, options, "export-nbd");
-  const watchers = { paths, metrics, control };
+  const watchers = { paths, onlookers };
   try {
     await withSources(inner, options, uris, watchers, async (sources) => {
       context.signal.removeEventListener("abort", abort);
       await serve(context, options, plan, events, sources, watchers);
     });
   } finally {
-    metrics?.close();
-    await control.close();
+    await onlookers.close();
   }
   return undefined;
 };

@@ -18,10 +18,11 @@ import { latencyHistogram, perfMeter, soon } from "@nvmeof/tools/node";
 import { systemClock } from "@nvmeof/transport/node";
 import { confirm } from "../confirm.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import { openControl } from "../control.ts";
 import type { ControlOptions } from "../control-options.ts";
 import { CliError, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
+import type { MetricsOptions } from "../metrics-options.ts";
+import { openOnlookers } from "../onlookers.ts";
 import type { ConsentOptions, NamespaceOptions, ProgressOptions } from "../options.ts";
 import { measureTogether } from "../perf/crew.ts";
 import type { QueueFacts } from "../perf/member.ts";
@@ -31,7 +32,12 @@ import { subsystemEndpoint } from "../target-options.ts";
 import { formatBytes, formatMs, formatRate } from "../units.ts";
 
 interface PerfRunOptions
-  extends Omit<NamespaceOptions, "queueSize">, ConsentOptions, ProgressOptions, ControlOptions {
+  extends
+    Omit<NamespaceOptions, "queueSize">,
+    ConsentOptions,
+    ProgressOptions,
+    ControlOptions,
+    MetricsOptions {
   readonly rw: PerfKind;
   readonly rwmixread: number;
   readonly bs?: number;
@@ -52,6 +58,12 @@ interface PerfRunOptions
 const QUEUE_SIZE = 64;
 
 export const run: Verb<PerfRunOptions> = async (context, options, uri?: string) => {
+  if (options.workers !== undefined && options.metrics !== undefined) {
+    throw usage(
+      "workers have connections of their own",
+      "Metrics are of this one: leave out --workers.",
+    );
+  }
   const { iodepth, workers, queueSize = Math.max(QUEUE_SIZE, iodepth + 1) } = options;
   // Workers have connections of their own: this one asks what there is, and waits.
   const nrIoQueues = workers === undefined ? options.queues : 1;
@@ -84,12 +96,14 @@ async function measureExposed(
   options: PerfRunOptions,
   what: Measured,
 ): Promise<PerfOutcome> {
-  const control = await openControl(context, options, "perf run");
-  control.add(what.host);
+  const onlookers = await openOnlookers(context, options, "perf run");
+  const { metricsUrl } = onlookers;
+  onlookers.showHost(what.host.group);
   try {
+    if (metricsUrl !== undefined) context.notes.say(`metrics at ${metricsUrl}`);
     return await measure(context, options, what);
   } finally {
-    await control.close();
+    await onlookers.close();
   }
 }
 

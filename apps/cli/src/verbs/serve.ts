@@ -16,12 +16,11 @@ import { type TransportType, formatAddress, isLoopback } from "../address.ts";
 import { allowedHostsOf } from "../authentication.ts";
 import { type Backing, backingsOf, openBacking } from "../backing.ts";
 import type { Context, Report, Verb } from "../context.ts";
-import { openControl } from "../control.ts";
 import { cannotListen, usage } from "../errors.ts";
 import { replaceFile } from "../files.ts";
 import { limitsOf } from "../limit-options.ts";
 import { deviceProvider } from "../device-provider.ts";
-import { openMetrics } from "../metrics-options.ts";
+import { openOnlookers } from "../onlookers.ts";
 import { PeerNotes } from "../peer-notes.ts";
 import type { ListenAddress, ServeOptions } from "../serve-options.ts";
 import type { Style } from "../style.ts";
@@ -284,12 +283,10 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     authCrypto,
     limits: plan.limits,
   });
-  const metrics = await openMetrics(context, options);
-  const control = await openControl(context, options, "serve");
+  const onlookers = await openOnlookers(context, options, "serve");
   const devices: BlockDevice[] = [];
   const stopTelling = tellEvents(target, context);
-  metrics?.watchTarget(target);
-  control.add(target);
+  onlookers.showTarget(target);
   try {
     warnOfStrangers(plan, context);
     for (const backing of plan.backings) {
@@ -307,7 +304,7 @@ export const run: Verb<ServeOptions> = async (context, options) => {
     }
     // A host that connects to all that it finds must not find each namespace twice.
     places.push(await listenAt(target, plan, plan.discovery, options.advertise, "discovery"));
-    const report = readyReport(plan, devices, places, metrics?.url);
+    const report = readyReport(plan, devices, places, onlookers.metricsUrl);
     if (options.readyFile !== undefined) {
       await replaceFile(options.readyFile, `${JSON.stringify(report.data)}\n`);
     }
@@ -317,8 +314,7 @@ export const run: Verb<ServeOptions> = async (context, options) => {
   } finally {
     const { abandonedRequests } = await target.close();
     stopTelling();
-    metrics?.close();
-    await control.close();
+    await onlookers.close();
     if (abandonedRequests > 0) context.warn(`${abandonedRequests} requests did not end`);
     await Promise.all(devices.map((device) => device.close()));
   }
