@@ -125,3 +125,16 @@ test("a field knows where it lies, for whoever highlights it", () => {
   expect(zeroBased(u16(48))).toMatchObject({ offset: 48, bytes: 2, bit: undefined });
   expect(u128(32)).toMatchObject({ offset: 32, bytes: 16, bit: undefined });
 });
+
+test("text and bytes fill their field to the last byte, and not beyond", () => {
+  expect(written(ascii(1, 3), "abc")).toBe("a5616263a5");
+  expect(() => written(ascii(0, 3), "abcd")).toThrow(RangeError);
+  expect(written(bytes(1, 2), Uint8Array.of(1, 2))).toBe("a50102a5");
+  expect(() => written(bytes(0, 2), Uint8Array.of(1))).toThrow(RangeError);
+  expect(() => written(bytes(0, 2), Uint8Array.of(1, 2, 3))).toThrow(RangeError);
+});
+
+test.each([0, 1, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001])("u64n holds %d", (value) => {
+  expect(BigInt(read(u64n(0), written(u64n(0), value)))).toBe(BigInt(value));
+  expect(read(u64(0), written(u64n(0), value))).toBe(BigInt(value));
+});

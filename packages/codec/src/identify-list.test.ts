@@ -133,3 +133,30 @@ test("combinations of command sets end at the first empty one", () => {
   expect(decodeCommandSets(page)).toEqual([0b1n, 0b101n]);
   expect(decodeCommandSets(new Uint8Array(4096).fill(0xff))).toHaveLength(512);
 });
+
+test("lists at their bounds: the last NSID, a list of nothing, 2047 controllers and no more", () => {
+  expect(decodeNsidList(hexBytes("fe ff ff ff"))).toEqual([0xffff_fffe]);
+  expect(faultAt(() => decodeNsidList(hexBytes("ff ff ff ff")))).toBe(0);
+  expect(decodeControllerList(hexBytes("00 00"))).toEqual([]);
+  expect(faultAt(() => decodeControllerList(hexBytes("00")))).toBe(0);
+  const cntlids = Array.from({ length: 2048 }, (_, i) => i);
+  const most = cntlids.slice(0, 2047);
+  expect(decodeControllerList(encodeControllerList(most))).toEqual(most);
+  expect(() => encodeControllerList(cntlids)).toThrow(RangeError);
+  const beyond = new Uint8Array(2 + 2 * 2048);
+  for (const cntlid of cntlids) beyond.set([cntlid & 0xff, cntlid >> 8], 2 + 2 * cntlid);
+  beyond.set([0x00, 0x08]);
+  expect(faultAt(() => decodeControllerList(beyond))).toBe(0);
+});
+
+test("each kind of identifier is read; the first of its kind counts, one that ends with the list as well", () => {
+  const eui64 = "0102030405060708";
+  const nguid = "000102030405060708090a0b0c0d0e0f";
+  const list = hexBytes(
+    `01080000 ${eui64} 02100000 ${nguid} 02100000 ${"ff".repeat(16)} 04010000 02`,
+  );
+  const found = decodeNamespaceDescriptors(list);
+  expect([hexText(found.eui64!), hexText(found.nguid!), found.csi]).toEqual([eui64, nguid, 2]);
+  expect(decodeNamespaceDescriptors(hexBytes("00000000"))).toEqual({});
+  expect(faultAt(() => decodeNamespaceDescriptors(hexBytes("04010000")))).toBe(1);
+});

@@ -144,3 +144,14 @@ test.each([
 ])("a log of entries that %s is refused [H20]", (_what, hex) => {
   expect(() => decodeEntryLog(CrossControllerResetEntry, hexBytes(hex))).toThrow(ParseError);
 });
+
+test("entries of a log follow each other, up to 511 of them", () => {
+  const entries = Array.from({ length: 511 }, (_, i) => ({ cntlid: i, lc: 1, ciu: i & 0xff }));
+  const log = encodeEntryLog(LostHostEntry, entries);
+  expect(decodeEntryLog(LostHostEntry, log)).toMatchObject(entries);
+  expect(decodeEntryLog(LostHostEntry, encodeEntryLog(LostHostEntry, entries.slice(0, 2)))).toEqual(
+    entries.slice(0, 2),
+  );
+  const beyond = encodeEntryLog(LostHostEntry, [...entries, ...entries.slice(0, 1)]);
+  expect(() => decodeEntryLog(LostHostEntry, beyond)).toThrow(ParseError);
+});

@@ -15,6 +15,7 @@ import {
   nqnField,
   parseNqn,
   readNqn,
+  utf8Of,
   uuidBytes,
   uuidNqn,
   uuidText,
@@ -31,6 +32,16 @@ function faultOf(run: () => unknown): NqnFault | undefined {
     throw error;
   }
   return undefined;
+}
+
+/** The error for a name that is none. */
+function checkedError(text: string): NqnError {
+  try {
+    checkNqn(text);
+  } catch (error) {
+    return error as NqnError;
+  }
+  throw new Error("it is a name");
 }
 
 test("the three forms of a name", () => {
@@ -164,4 +175,43 @@ test("hexadecimal digits may be spaced, but not odd or strange", () => {
   expect(hexBytes("")).toHaveLength(0);
   expect(() => hexBytes("123")).toThrow(RangeError);
   expect(() => hexBytes("0x12")).toThrow(RangeError);
+});
+
+test("a name takes every character that prints, and none that does not", () => {
+  for (const code of [0x20, 0x7e, 0xa1]) {
+    const name = `nqn.x${String.fromCodePoint(code)}`;
+    expect(checkNqn(name)).toBe(name);
+  }
+  for (const code of [0x00, 0x1f, 0x7f, 0x80, 0x9f, 0x200e, 0x2028]) {
+    const name = `nqn.x${String.fromCodePoint(code)}`;
+    expect(faultOf(() => checkNqn(name))).toBe("control-character");
+  }
+});
+
+test("a name has at most 223 bytes, whatever its characters are", () => {
+  expect(checkNqn("n".repeat(223))).toHaveLength(223);
+  expect(faultOf(() => checkNqn("n".repeat(224)))).toBe("too-long");
+  expect(checkNqn("ü".repeat(111))).toHaveLength(111);
+  expect(faultOf(() => checkNqn("ü".repeat(112)))).toBe("too-long");
+  const long = checkedError("n".repeat(1_000));
+  expect(long.message.length).toBeLessThan(320);
+});
+
+test.each([
+  ["nqn.12024-01.com.example:x", "bad-date"],
+  ["nqn.2024-011.com.example:x", "bad-domain"],
+  ["nqn.2024-01xcom.example:x", "bad-domain"],
+  ["nqn.2024-01.com.example", "no-name"],
+  ["nqn.2024-01.com.example:", "no-name"],
+  ["nqn.2024-13.com.example:x", "bad-date"],
+] as const)("%s is no name by the grammar: %s", (name, fault) => {
+  expect(faultOf(() => parseNqn(name))).toBe(fault);
+});
+
+test("UTF-8 of names goes both ways, and what is none is said to be none", () => {
+  for (const text of ["", "plain", "ü", "日本", "𝄞 and more"]) {
+    const utf8 = utf8Of(text)!;
+    expect(hexText(utf8)).toBe(Buffer.from(text).toString("hex"));
+  }
+  expect(utf8Of("half \ud834")).toBeUndefined();
 });

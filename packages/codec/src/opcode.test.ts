@@ -23,6 +23,15 @@ test("FCTYPE 0 is Property Set, and not absent", () => {
 });
 
 test("what is not in the tables is named by its range", () => {
+  expect(opcodeName(true, 0xc0)).toBe("vendor specific (C0h)");
+  expect(opcodeName(true, 0xbf)).toBe("unknown (BFh)");
+  expect(opcodeName(false, 0x80)).toBe("vendor specific (80h)");
+  expect(opcodeName(false, 0x7e)).toBe("unknown (7Eh)");
+  // FCTYPEs have the range of admin opcodes, on I/O queues as well.
+  expect(opcodeName(false, OPC_FABRICS, 0x80)).toBe("unknown (80h)");
+  expect(opcodeName(false, OPC_FABRICS, 0xc0)).toBe("vendor specific (C0h)");
+  // Byte 4 is no FCTYPE where the opcode is another one.
+  expect(opcodeName(false, NvmOpcode.Read, Fctype.Connect)).toBe("Read");
   expect(opcodeName(true, 0xc1)).toBe("vendor specific (C1h)");
   expect(opcodeName(false, 0x81)).toBe("vendor specific (81h)");
   expect(opcodeName(true, 0x0f)).toBe("unknown (0Fh)");

@@ -285,6 +285,9 @@ test("T5, T6, H1: what speaks something else is told by its name, with a hint", 
   const ssh = refusal("53 53 48 2d  32 2e 30 2d", host);
   expect(ssh.message).toContain("speaks SSH");
   expect(refusal("4e 42 44 4d  41 47 49 43", host).message).toContain("speaks NBD");
+  expect(refusal("16 03 03 00  40 01 00 01", controller).message).toContain("speaks TLS");
+  expect(refusal("15 03 01 00  02 02 28 00", host).message).toContain("speaks TLS");
+  expect(refusal("16 03 02 00  40 01 00 01", controller).message).toContain("unknown type 16h");
   expect(refusal("15 03 03 00  02 02 16 00", host).hint).toContain("would want TLS");
   expect(ssh.hint).toContain("4420");
   expect(refusal("00 00 00 00  00 00 00 00", host).hint).toContain("4420");

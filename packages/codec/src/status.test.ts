@@ -1,7 +1,7 @@
 // The status table: names and sentences, the overlap of Fabrics and NVM codes, unknown codes.
 
 import { describe, expect, test } from "vitest";
-import { statusOf } from "./cqe.ts";
+import { crdOf, dnrOf, moreOf, scOf, sctOf, statusOf } from "./cqe.ts";
 import {
   commandStatus,
   fabricsStatus,
@@ -103,4 +103,16 @@ describe("every entry", () => {
     }
     expect(entries.length).toBeGreaterThan(140);
   });
+});
+
+test("each part of a packed status is its own bits, and no others", () => {
+  expect(statusOf(3, 2)).toBe(0x302);
+  expect(statusOf(3, 2, true)).toBe(0x4302);
+  const parts = (packed: number) =>
+    [scOf, sctOf, crdOf, moreOf, dnrOf].map((part) => Number(part(packed)));
+  expect(parts(0x00ff)).toEqual([0xff, 0, 0, 0, 0]);
+  expect(parts(0x0700)).toEqual([0, 7, 0, 0, 0]);
+  expect(parts(0x1800)).toEqual([0, 0, 3, 0, 0]);
+  expect(parts(0x2000)).toEqual([0, 0, 0, 1, 0]);
+  expect(parts(0x4000)).toEqual([0, 0, 0, 0, 1]);
 });

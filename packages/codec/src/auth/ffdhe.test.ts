@@ -95,3 +95,42 @@ test("hashes and groups have names and sizes", () => {
   expect([0, 1, 3, 4].map(isAuthHash)).toEqual([false, true, true, false]);
   expect([0, 5, 6, 16].map(isDhGroup)).toEqual([true, true, false, false]);
 });
+
+test("a value is judged by all of its bytes", () => {
+  const group = DhGroup.Ffdhe2048;
+  const length = dhGroupBytes(group);
+  const value = (...bytes: [at: number, byte: number][]): Uint8Array => {
+    const made = new Uint8Array(length);
+    for (const [at, byte] of bytes) made.set([byte], at);
+    return made;
+  };
+  const last = length - 1;
+  for (const byte of [0, 1]) {
+    expect(isDhPublicValue(group, value([last, byte]))).toBe(false);
+    // With anything before it, it is a large number that ends so.
+    for (const at of [0, 1, last - 1]) {
+      expect(isDhPublicValue(group, value([at, 2], [last, byte]))).toBe(true);
+    }
+  }
+  expect(isDhPublicValue(group, value([last, 2]))).toBe(true);
+  // The same as the prime but for one byte: less, or more.
+  const prime = ffdhePrime(group);
+  const changed = (at: number, by: number): Uint8Array => {
+    const made = prime.slice();
+    made[at] = made[at]! + by;
+    return made;
+  };
+  const middle = prime.findIndex((byte) => byte > 0 && byte < 0xff);
+  expect(isDhPublicValue(group, changed(middle, -1))).toBe(true);
+  expect(isDhPublicValue(group, changed(middle, 1))).toBe(false);
+  expect([0, -1, -2].map((by) => isDhPublicValue(group, changed(last, by)))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+test("the prime of a group is made once, and is that of the group", () => {
+  expect(ffdhePrime(DhGroup.Ffdhe3072)).toBe(ffdhePrime(DhGroup.Ffdhe3072));
+  expect(ffdhePrime(DhGroup.Ffdhe2048)).toHaveLength(256);
+});

@@ -8,6 +8,7 @@ import { AuthMessageError, authExplanationName } from "./message-error.ts";
 import {
   AUTH_MESSAGE_BYTES_MAX,
   type AuthMessage,
+  authTidOf,
   decodeAuthMessage,
   encodeAuthMessage,
 } from "./message.ts";
@@ -226,4 +227,48 @@ test("the longest message is one with all the descriptors that can be counted", 
 test("explanations have names, unknown ones too", () => {
   expect(authExplanationName(4)).toBe("Hash function not usable");
   expect(authExplanationName(99)).toBe("unknown (99)");
+});
+
+describe("the lists of a descriptor", () => {
+  const ids = (count: number): number[] => Array.from({ length: count }, (_, i) => (i % 3) + 1);
+  const negotiate = (hashes: number[], groups: number[]): AuthMessage => ({
+    type: "negotiate",
+    tid: 1,
+    scc: 0,
+    hashes,
+    groups,
+  });
+
+  test("hold 30 of each, and no more", () => {
+    const most = negotiate(ids(30), ids(30));
+    expect(decodeAuthMessage(encodeAuthMessage(most))).toEqual(most);
+    expect(() => encodeAuthMessage(negotiate(ids(31), ids(1)))).toThrow(RangeError);
+    expect(() => encodeAuthMessage(negotiate(ids(1), ids(31)))).toThrow(RangeError);
+  });
+
+  test("may be in any descriptor; one that is wrong is named by its place", () => {
+    const one = encodeAuthMessage(negotiate([2], [3]));
+    const descriptor = one.subarray(8);
+    const two = new Uint8Array([...one, ...descriptor]);
+    two[7] = 2;
+    // Of another protocol: it is passed over.
+    two[8] = 0x7f;
+    expect(decodeAuthMessage(two)).toMatchObject({ hashes: [2], groups: [3] });
+    const second = 8 + descriptor.length;
+    for (const at of [2, 3]) {
+      const wrong = two.slice();
+      wrong[second + at] = 31;
+      expect(() => decodeAuthMessage(wrong)).toThrow(
+        expect.objectContaining({ offset: second + at }),
+      );
+    }
+  });
+});
+
+test("a transaction has an ID where the message is long enough to say it", () => {
+  const message = hexBytes("00000000 3412 00 00");
+  expect(authTidOf(message)).toBe(0x1234);
+  expect(authTidOf(message.subarray(0, 6))).toBe(0x1234);
+  expect(authTidOf(message.subarray(0, 5))).toBe(0);
+  expect(authTidOf(new Uint8Array(0))).toBe(0);
 });

@@ -3,7 +3,7 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { hexBytes, hexText } from "../nqn.ts";
-import { TlsKey, TlsKeyError, TlsKeyHash, TlsPsk } from "./tls-key.ts";
+import { TlsKey, TlsKeyError, TlsKeyHash, TlsPsk, isTlsKey, tlsSecret } from "./tls-key.ts";
 
 const key32 = "5512dbb6737d0106f65975b773dfb011ffc344bcf442e2dd6d8bc4870b5d5b03";
 const key48 = `${key32}ffc344bcf442e2dd6d8bc4870b5d5b03`;
@@ -33,6 +33,7 @@ test.each([
 
 test.each([
   ["", "no-prefix"],
+  [`x${text32}`, "no-prefix"],
   ["DHHC-1:01:VRLbtnN9AQb2WXW3c9+wEf/DRLz0QuLdbYvEhwtdWwNf9LrZ:", "no-prefix"],
   [text32.replace("-1:", "-2:"), "unknown-version"],
   [text32.replace(":01:", ":1:"), "no-prefix"],
@@ -98,4 +99,32 @@ test("a key and a PSK show their secret in no text that is not asked for by name
   secret.fill(0);
   all[0]!.reveal().fill(0);
   expect(hexText(all[0]!.reveal())).toBe(key32);
+});
+
+test("a secret is an object, or the text of a key or of a line, with what a file has around it", () => {
+  const key = TlsKey.parse(text32);
+  const psk = new TlsPsk(identity, TlsKeyHash.Sha256, hexBytes(key32));
+  expect(tlsSecret(key)).toBe(key);
+  expect(tlsSecret(psk)).toBe(psk);
+  const read = tlsSecret(`${text32}\n`);
+  expect([isTlsKey(read), hexText(read.reveal())]).toEqual([true, key32]);
+  const line = tlsSecret(` ${psk.revealLine()}\n`);
+  expect([isTlsKey(line), hexText(line.reveal())]).toEqual([false, key32]);
+  expect(() => tlsSecret("neither")).toThrow(TlsKeyError);
+});
+
+test("what is revealed is a copy: who clears it clears nothing else", () => {
+  for (const secret of [TlsKey.parse(text32), new TlsPsk(identity, 1, hexBytes(key32))]) {
+    secret.reveal().fill(0);
+    expect(hexText(secret.reveal())).toBe(key32);
+  }
+});
+
+test("in text and in JSON a secret says what it is, and nothing of itself", () => {
+  const key = TlsKey.parse(text32);
+  const psk = new TlsPsk(identity, 1, hexBytes(key32));
+  expect(JSON.stringify({ key, psk })).toBe(
+    `{"key":"NVMeTLSkey-1:01:(key of 32 bytes):","psk":"${identity} (PSK of 32 bytes)"}`,
+  );
+  expect(String(psk)).toBe(`${identity} (PSK of 32 bytes)`);
 });
