@@ -1,5 +1,5 @@
-// `--hold` of `connect` and `connect-all`: stays connected by one path or many, and prints what happens until somebody says
-// that it is enough. Read first: paths.ts; @nvmeof/core observers.ts for what is told.
+// `--hold` of `connect` and `connect-all`: stays connected by one path or many, and prints what happens
+// until somebody says that it is enough. Read first: paths.ts; @nvmeof/core observers.ts for what is told.
 
 import type { ControllerPath, NvmeGroup } from "@nvmeof/bdev/nvme";
 import { NvmeofError } from "@nvmeof/codec";

@@ -12,11 +12,11 @@ import { type MetricsOptions, openMetrics } from "./metrics-options.ts";
 
 /** All of them; each is shown what the verb has, until it closes them. */
 export class Onlookers {
-  readonly control: Control;
+  readonly #control: Control;
   readonly #metrics: MetricsEndpoint | undefined;
 
   constructor(control: Control, metrics: MetricsEndpoint | undefined) {
-    this.control = control;
+    this.#control = control;
     this.#metrics = metrics;
   }
 
@@ -27,22 +27,22 @@ export class Onlookers {
 
   showHost(group: NvmeGroup): void {
     this.#metrics?.watchHost(group);
-    this.control.add(group);
+    this.#control.add(group);
   }
 
   showTarget(target: Target): void {
     this.#metrics?.watchTarget(target);
-    this.control.add(target);
+    this.#control.add(target);
   }
 
   showNbd(server: NbdServer): void {
     this.#metrics?.watchNbd(server);
-    this.control.add(server);
+    this.#control.add(server);
   }
 
   async close(): Promise<void> {
     this.#metrics?.close();
-    await this.control.close();
+    await this.#control.close();
   }
 }
 

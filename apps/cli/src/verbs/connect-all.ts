@@ -80,13 +80,15 @@ export const run: Verb<Options> = async (context, options, uri?: string) => {
     );
   }
   const onlookers = await openOnlookers(context, options, "connect-all --hold");
-  await tellMetrics(context, onlookers);
-  // One that is lost does not end the others; the command ends as the first of them did.
-  const held = bySubsystem(all).map(([, its]) => hold(context, its, rest, onlookers));
-  const ends = await Promise.allSettled(held);
-  await onlookers.close();
-  for (const how of ends) {
-    if (how.status === "rejected") throw how.reason;
+  try {
+    await tellMetrics(context, onlookers);
+    // One that is lost does not end the others; the command ends as the first of them did.
+    const held = bySubsystem(all).map(([, its]) => hold(context, its, rest, onlookers));
+    for (const how of await Promise.allSettled(held)) {
+      if (how.status === "rejected") throw how.reason;
+    }
+  } finally {
+    await onlookers.close();
   }
   return undefined;
 };

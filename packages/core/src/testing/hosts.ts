@@ -28,13 +28,15 @@ export function lose(host: TestHost): void {
   host.clock.settle();
 }
 
-/** Connects to a peer that will not have it, and gives what is said of it. */
+/** Connects to a peer that will not have it, which ends it, and gives what is said of it. */
 export function failed(host: TestHost): Pick<Ended, "error" | "atMs"> {
   const started = host.start();
   host.clock.runUntil(() => started.count > 0);
   host.clock.settle();
   expect(started.count).toBe(1);
   expect(started.error).toBeDefined();
+  expect(host.controller.state).toBe("closed");
+  expect([host.peer.queueCount, host.clock.armed]).toEqual([0, 0]);
   return { error: started.error, atMs: started.atMs };
 }
 
